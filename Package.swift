@@ -1,0 +1,121 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Every target of ours is compiled under the same rules (see docs/architecture.md).
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// Tests trust their own fixtures, so they do without the strict-memory-safety markers.
+let testSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+/// One room of the house. Its dependencies are exactly what it may import.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+        swiftSettings: testSettings)
+}
+
+/// A C library that Debian ships: one module map, one folder.
+func library(_ name: String, _ pkgConfig: String? = nil) -> Target {
+    .systemLibrary(name: name, path: "Sources/CLibraries/\(name)", pkgConfig: pkgConfig)
+}
+
+/// One libFuzzer target: `make fuzz` builds each with `--sanitize=fuzzer,address`.
+func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Fuzz/\(name)", swiftSettings: testSettings,
+        linkerSettings: fuzzing ? [.unsafeFlags(["-parse-as-library"])] : [])
+}
+
+/// Fuzz targets have no `main`, so they exist only while `make fuzz` builds them.
+let fuzzing = Context.environment["AVATAR_STREAMER_FUZZ"] != nil
+
+let package = Package(
+    name: "avatar-streamer",
+    products: [.executable(name: "avatar-streamer", targets: ["AvatarStreamer"])],
+    targets: [
+        // The program
+        .executableTarget(
+            name: "AvatarStreamer",
+            dependencies: [
+                "Signaling", "MediaLoop", "MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "WebServer",
+                "Networking", "Core", "CYAML",
+            ], swiftSettings: strict),
+
+        // The rooms
+        module("Signaling", ["MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
+        module("MediaLoop", ["MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "Networking", "Core"]),
+        module("MediaPipeline", ["PeerConnection", "Core", "CVPX", "COpus", "CFFmpeg", "CYUV", "CCairo", "CFlite"]),
+        module("PeerConnection", ["TURNClient", "Core", "COpenSSL", "CSRTP"]),
+        module("TURNServer", ["TURNClient", "Core"]),
+        module("TURNClient", ["Core"]),
+        module("WebServer", ["Networking", "Core", "CWebSockets"]),
+        module("Networking", ["Core", "CLinux"]),
+        module("Core", ["CCrypto"]),
+
+        // C libraries
+        .target(name: "CLinux", path: "Sources/CLibraries/CLinux"),
+        library("CCrypto", "libcrypto"),
+        library("COpenSSL", "libssl"),
+        library("CSRTP", "libsrtp2"),
+        library("CVPX", "vpx"),
+        library("COpus", "opus"),
+        library("CFFmpeg", "libavformat"),
+        library("CYUV"),
+        library("CCairo", "cairo"),
+        library("CFlite"),
+        library("CWebSockets", "libwebsockets"),
+        library("CYAML", "yaml-0.1"),
+
+        // Tests
+        .target(name: "TestSupport", dependencies: ["Core"], path: "Tests/TestSupport", swiftSettings: testSettings),
+        tests("Core", []),
+        tests("TURNClient", ["Core"]),
+        tests("TURNServer", ["TURNClient", "Core"]),
+        tests("PeerConnection", ["TURNClient", "Core", "CSRTP"]),
+        tests("MediaPipeline", ["PeerConnection", "Core"]),
+        tests("MediaLoop", ["MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "Networking", "Core"]),
+        tests("Networking", ["Core"]),
+        tests("WebServer", ["Networking", "Core"]),
+        tests("Signaling", ["MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
+        tests("AvatarStreamer", ["Signaling", "MediaLoop", "Core"]),
+
+        // Measuring
+        .executableTarget(
+            name: "StreamerBench",
+            dependencies: [
+                "MediaLoop", "MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "Networking", "Core",
+            ], path: "Benchmarks/StreamerBench", swiftSettings: testSettings),
+    ]
+        + (fuzzing
+            ? [
+                fuzzer("FuzzSTUN", ["TURNClient", "Core"]),
+                fuzzer("FuzzTURNServer", ["TURNServer", "TURNClient", "Core"]),
+                fuzzer("FuzzTURNClient", ["TURNClient", "Core"]),
+                fuzzer("FuzzCandidate", ["TURNClient", "Core"]),
+                fuzzer("FuzzSDP", ["PeerConnection", "Core"]),
+                fuzzer("FuzzRTP", ["PeerConnection", "Core"]),
+                fuzzer("FuzzRTCP", ["PeerConnection", "Core"]),
+                fuzzer("FuzzDTLS", ["PeerConnection", "Core"]),
+                fuzzer("FuzzSignalingMessage", ["Signaling", "WebServer", "Core"]),
+                fuzzer("FuzzHTTPBody", ["Signaling", "WebServer", "Core"]),
+                fuzzer("FuzzConfiguration", ["AvatarStreamer", "Core"]),
+            ] : [])
+)

@@ -1,0 +1,7 @@
+// libcrypto: digests, MACs and ciphers (used by Core/Cryptography).
+#pragma once
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <openssl/err.h>
+#include <openssl/crypto.h>

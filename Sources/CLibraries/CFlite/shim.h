@@ -1,0 +1,3 @@
+// Flite: the built-in voice (used by MediaPipeline/Voice).
+#pragma once
+#include <flite/flite.h>

@@ -1,0 +1,3 @@
+// libopus (used by MediaPipeline/Audio).
+#pragma once
+#include <opus/opus.h>

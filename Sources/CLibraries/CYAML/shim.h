@@ -1,0 +1,3 @@
+// libyaml: the configuration file (used by AvatarStreamer/Configuration).
+#pragma once
+#include <yaml.h>

@@ -1,0 +1,1 @@
+// MediaLoop: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// MediaPipeline: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// Networking: see docs/architecture.md.

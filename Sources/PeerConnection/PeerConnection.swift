@@ -1,0 +1,1 @@
+// PeerConnection: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// TURNClient: see docs/architecture.md.

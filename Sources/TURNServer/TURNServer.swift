@@ -1,0 +1,1 @@
+// TURNServer: see docs/architecture.md.
