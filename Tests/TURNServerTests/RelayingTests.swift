@@ -185,6 +185,27 @@ struct RelayingTests {
         #expect(bytes.count == 36 + 8)
     }
 
+    @Test(
+        "a Data indication written in place parses as the composed one does",
+        arguments: [media, SocketAddress(.v6(high: 0x2A00_0001_0002_0003, low: 0x0405_0607_0809_0A0B), 10_112)])
+    func dataIndicationInPlace(peer: SocketAddress) throws {
+        let relay = RelayUnderTest()
+        let payload: [UInt8] = [1, 2, 3, 4, 5]
+        let header = TURNServer.dataIndicationHeaderByteCount(from: peer)
+        let padding = TURNServer.dataIndicationPadding(payloadByteCount: payload.count)
+        var bytes = [UInt8](repeating: 0, count: header) + payload + [UInt8](repeating: 0, count: padding)
+        bytes.withUnsafeMutableBytes {
+            relay.server.writeDataIndicationHeader(payloadByteCount: payload.count, from: peer, into: $0)
+        }
+        let message = try STUNMessage(bytes.span)
+        #expect(message.xorPeerAddresses == [peer])
+        #expect(message.data == payload)
+        let composed = try STUNMessage(relay.server.dataIndication(payload, from: peer).span)
+        #expect(message.attributes == composed.attributes)
+        #expect(message.method == composed.method && message.messageClass == composed.messageClass)
+        #expect(message.transactionID != composed.transactionID)
+    }
+
     @Test("the ChannelData header written into a batch is the one that is parsed")
     func channelDataHeader() {
         var buffer = [UInt8](repeating: 0xFF, count: 6)
