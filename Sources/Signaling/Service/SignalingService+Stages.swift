@@ -116,3 +116,14 @@ extension SignalingService {
         }
     }
 }
+
+extension SignalingService {
+    /// What cannot do its work: the media side's parts and the avatars'.
+    package var degraded: [DegradedPart] {
+        get async {
+            var parts = media.degraded
+            if let avatars = await avatars.degraded { parts.append(avatars) }
+            return parts
+        }
+    }
+}

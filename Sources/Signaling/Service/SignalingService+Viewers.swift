@@ -1,5 +1,5 @@
-package import Core
-package import MediaLoop
+internal import Core
+internal import MediaLoop
 
 extension SignalingService {
     /// Answers an offer that came over a signaling connection.

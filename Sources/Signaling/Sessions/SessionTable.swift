@@ -31,7 +31,7 @@ package struct SessionTable: Sendable {
         return session
     }
 
-    package subscript(id: SessionID) -> Session? { sessions[id] }
+    package subscript(id id: SessionID) -> Session? { sessions[id] }
 
     /// The session, if the token is its own. The comparison takes as long for a wrong token as for a right one.
     package func authenticate(_ id: SessionID, token: String) -> Session? {

@@ -12,7 +12,6 @@ package actor SignalingConnection {
     private let close: @Sendable (UInt16, String) -> Void
     private var id: UInt64?
     private var avatarID: String?
-    private var budget: MessageBudget
     /// The stage opening whose speech this connection listens to.
     private var speechGeneration: Int?
     private var tasks: [Task<Void, Never>] = []
@@ -28,7 +27,6 @@ package actor SignalingConnection {
         self.remoteAddress = remoteAddress
         self.send = send
         self.close = close
-        budget = MessageBudget(now: service.clock.now())
     }
 
     /// Makes the connection known to the service; before the first message.
@@ -48,10 +46,6 @@ package actor SignalingConnection {
     /// Handles one frame, text or binary.
     package func receive(_ frame: [UInt8], isText: Bool) async {
         guard let id else { return }
-        guard budget.spend(now: service.clock.now()) else {
-            close(1008, "too many messages")
-            return
-        }
         if case .session(let session) = audience { await service.touch(session) }
         do throws(ClientMessageError) {
             guard isText else { throw .invalidFormat }
