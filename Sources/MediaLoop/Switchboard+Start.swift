@@ -1,5 +1,6 @@
 internal import Core
 internal import Networking
+internal import PeerConnection
 internal import TURNClient
 internal import TURNServer
 
@@ -43,7 +44,7 @@ extension Switchboard {
         let path = EmbeddedRelayPath(
             local: local, server: TURNServer(configuration: settings, random: random), front: front,
             listener: listener, media: media, advertised: advertised, loop: loop)
-        path.received = { [unowned self] bytes, source in unsafe self.receive(bytes, from: source, on: local) }
+        unsafe path.received = { [unowned self] bytes, source in unsafe self.receive(bytes, from: source, on: local) }
         try path.start(arena: arena)
         try unsafe media.startReceiving(on: loop, into: arena) { [unowned self, unowned path] bytes, source in
             // Nobody on the wire may pass for a relayed viewer.
@@ -66,7 +67,7 @@ extension Switchboard {
         let path = ExternalRelayPath(
             local: local, configuration: relay, client: client,
             transport: socket.map { .udp(BatchedSocket($0)) } ?? .tcp(.init()), loop: loop)
-        path.received = { [unowned self] bytes, source in unsafe self.receive(bytes, from: source, on: local) }
+        unsafe path.received = { [unowned self] bytes, source in unsafe self.receive(bytes, from: source, on: local) }
         path.candidateChanged = { [unowned self, unowned path] in self.localCandidateChanged(on: path) }
         path.permissionGranted = { [unowned self] ip in self.releaseCandidates(of: ip) }
         path.allocationLost = { [unowned self] in self.metrics.relayLost.increment() }

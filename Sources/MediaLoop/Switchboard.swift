@@ -60,17 +60,22 @@ internal import TURNClient
 
     /// Takes one datagram of a viewer. The bytes may be changed in place.
     func receive(_ bytes: UnsafeMutableRawBufferPointer, from source: SocketAddress, on local: LocalCandidateID) {
-        guard let first = bytes.first else { return }
+        guard let first = unsafe bytes.first else { return }
         let path = AddressTable.Path(local: local, remote: source)
         let isSTUN = first < 4
-        let owner =
-            isSTUN
-            ? unsafe viewerOfCheck(bytes.bindMemory(to: UInt8.self).span, path) : addresses.viewer(at: path)
+        let owner: ViewerID?
+        if isSTUN {
+            let message = unsafe bytes.bindMemory(to: UInt8.self)
+            owner = unsafe viewerOfCheck(message.span, path)
+        } else {
+            owner = addresses.viewer(at: path)
+        }
         guard let owner, let viewer = viewers[owner] else {
             (isSTUN ? metrics.unknownCheck : metrics.unknownSource).increment()
             return
         }
-        switch unsafe viewer.peer.handleDatagram(bytes, from: source, on: local, now: loop.now) {
+        let outcome = unsafe viewer.peer.handleDatagram(bytes, from: source, on: local, now: loop.now)
+        switch outcome {
         case .authenticatedSTUN: addresses.claim(path, for: owner)
         case .accepted: break
         case .refused: metrics.refusedDatagram.increment()

@@ -57,7 +57,7 @@ internal import TURNServer
         front.socket.stopReceiving(on: loop)
         listener.stop(on: loop)
         if let timer { loop.cancel(timer) }
-        received = nil
+        unsafe received = nil
     }
 
     // MARK: To viewers

@@ -73,7 +73,7 @@ internal import TURNClient
         if let timer { loop.cancel(timer) }
         if case .udp(let socket) = transport { socket.socket.stopReceiving(on: loop) }
         if case .tcp(let stream) = transport { stream.connection?.close() }
-        received = nil
+        unsafe received = nil
         candidateChanged = nil
         permissionGranted = nil
         allocationLost = nil

@@ -31,7 +31,7 @@ extension Switchboard {
         }
         let answer: String
         do {
-            answer = try peer.acceptOffer(offer, includeCandidates: includeCandidates, now: loop.now)
+            answer = try peer.acceptOffer(offer, includesCandidates: includeCandidates, now: loop.now)
         } catch {
             metrics.refusedOffer.increment()
             throw ViewerError(.invalidOffer, "\(error)")
@@ -59,7 +59,7 @@ extension Switchboard {
         guard let viewer = viewers[id] else { throw ViewerError(.viewerUnknown, "There is no viewer \(id)") }
         let answer: String
         do {
-            answer = try viewer.peer.acceptOffer(offer, includeCandidates: false, now: loop.now)
+            answer = try viewer.peer.acceptOffer(offer, includesCandidates: false, now: loop.now)
         } catch {
             metrics.refusedOffer.increment()
             throw ViewerError(.invalidOffer, "\(error)")
@@ -223,6 +223,8 @@ extension Switchboard {
     private func line(_ candidate: Candidate, of viewer: Viewer) -> CandidateLine {
         var candidate = candidate
         candidate.usernameFragment = viewer.peer.localUsernameFragment
-        return CandidateLine(candidate: candidate.sdp, sdpMid: viewer.peer.bundleMediaID, sdpMLineIndex: 0)
+        // The transport is that of the bundle's first section (RFC 9143 §7.2).
+        let first = viewer.peer.session?.sections.lazy.compactMap(\.media).first
+        return CandidateLine(candidate: candidate.sdp, sdpMid: first?.mid ?? "0", sdpMLineIndex: first?.index ?? 0)
     }
 }

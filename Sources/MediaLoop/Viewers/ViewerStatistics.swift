@@ -1,5 +1,6 @@
 internal import Core
 internal import PeerConnection
+internal import TURNClient
 
 /// One viewer's figures, for the page, the operator and the tests.
 package struct ViewerStatistics: Sendable {

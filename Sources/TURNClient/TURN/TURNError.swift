@@ -74,7 +74,7 @@ package struct TURNError: Error, Equatable, Sendable {
     private static let deniedPeerRemedy =
         "the TURN server forbids this peer: in coturn see denied-peer-ip, allowed-peer-ip, no-loopback-peers (or allow-loopback-peers) and write external-ip=PUBLIC/PRIVATE"
 
-    static let unreachable = TURNError(
+    package static let unreachable = TURNError(
         .unreachable, reason: "no response",
         remedy: "check that the TURN server runs and that its port is open between the two machines")
     static let malformedResponse = TURNError(
