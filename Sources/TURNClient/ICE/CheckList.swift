@@ -130,7 +130,7 @@ struct CheckList: Sendable {
         }
     }
 
-    /// The first attempt was not answered: the next pair of the foundation need not wait for the other six.
+    /// The first attempt was not answered: the next pair of the foundation need not wait for its end.
     mutating func thawNext(foundationOf key: CandidatePair.Key) {
         guard let pair = self[key] else { return }
         if let index = pairs.firstIndex(where: { $0.state == .frozen && $0.hasFoundation(of: pair) }) {

@@ -13,12 +13,12 @@ struct ConnectivityCheck: Sendable {
         case consent
     }
 
-    /// `RTO`: the first retransmission timeout, doubled per attempt (RFC 8445 §14.3: at least 500 ms).
+    /// `RTO`: the first retransmission timeout (RFC 8445 §14.3: at least 500 ms), doubled per attempt up to 4 s.
     static let initialTimeout: Duration = .milliseconds(500)
-    /// `Rc`: sent at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s.
-    static let maximumAttempts = 7
-    /// `Rm`: the wait after the last attempt, in RTO; 39.5 s in all.
-    static let lastWaitFactor = 16
+    /// The longest wait, in RTO. RFC 8489 doubles without end; waits of 8 and 16 s help no viewer.
+    static let longestWait = 8
+    /// Sent at 0, 0.5, 1.5, 3.5, 7.5, 11.5, ... 35.5 s; given up after 39.5 s, as `Rc` 7 and `Rm` 16 would have it.
+    static let maximumAttempts = 12
     /// How long a response is still welcome after its check was cancelled or, for consent, sent.
     static let responseWait: Duration = .seconds(10)
 
@@ -64,8 +64,7 @@ struct ConnectivityCheck: Sendable {
         if isCancelled { return .forgotten }
         if attempts >= Self.maximumAttempts { return .timedOut }
         attempts += 1
-        let factor = attempts == Self.maximumAttempts ? Self.lastWaitFactor : 1 << (attempts - 1)
-        deadline = now + timeout * factor
+        deadline = now + timeout * min(1 << (attempts - 1), Self.longestWait)
         return .retransmit
     }
 

@@ -12,7 +12,7 @@ extension ICEAgent {
 
     /// Sends the check that is due, and ends a consent that has run out.
     mutating func keepConsent(now: Instant) {
-        guard var current = selection else { return }
+        guard let current = selection else { return }
         if now >= current.lastConsent + configuration.consentTimeout {
             expireConsent(now: now)
             return
@@ -20,9 +20,14 @@ extension ICEAgent {
         let isUp = state == .connected || state == .completed
         if isUp, now >= current.lastHeard + configuration.disconnectedTimeout { setState(.disconnected) }
         guard now >= current.nextConsentCheck else { return }
-        current.nextConsentCheck = now + consentPause()
-        selection = current
+        let next = now + consentPause()
+        selection?.nextConsentCheck = next
+        sendConsentCheck(now: now)
+    }
 
+    private mutating func sendConsentCheck(now: Instant) {
+        guard let current = selection else { return }
+        selection?.lastConsentCheck = now
         // Each consent check is a transaction of its own; none is retransmitted.
         let id = STUNTransactionID(random: random)
         let bytes = request(
@@ -66,6 +71,13 @@ extension ICEAgent {
     mutating func noteHeard(on key: CandidatePair.Key, now: Instant) {
         guard let current = selection, current.key == key else { return }
         selection?.lastHeard = now
+        // The peer is there, yet our checks were not answered for a while: the path loses packets. Its request triggers
+        // a check besides those of the timer (RFC 8445 §7.3.1.4), one a second at most.
+        if now - current.lastConsent >= configuration.consentInterval * 3 / 2,
+            now - current.lastConsentCheck >= .seconds(1)
+        {
+            sendConsentCheck(now: now)
+        }
         if state == .disconnected { setState(current.pair.isNominated ? .completed : .connected) }
     }
 }

@@ -14,6 +14,7 @@ struct Selection: Sendable {
     /// The last authenticated message of any kind.
     var lastHeard: Instant
     var nextConsentCheck: Instant
+    var lastConsentCheck: Instant
 
     var key: CandidatePair.Key { CandidatePair.Key(local: pair.local, remote: pair.remote) }
     /// The search is over.
@@ -83,7 +84,8 @@ extension ICEAgent {
         } else {
             selection = Selection(
                 pair: described, checkPriority: pair.local.peerReflexivePriority, local: localCredentials,
-                remote: remote, lastConsent: now, lastHeard: now, nextConsentCheck: now + consentPause())
+                remote: remote, lastConsent: now, lastHeard: now, nextConsentCheck: now + consentPause(),
+                lastConsentCheck: now)
         }
         if !isSame || old?.pair.isNominated != isNominated { events.append(.selectedPair(described)) }
         setState(isNominated ? .completed : .connected)
