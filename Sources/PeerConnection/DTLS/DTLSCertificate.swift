@@ -13,7 +13,7 @@ internal import Core
     let key: OpaquePointer
     let certificate: OpaquePointer
     /// The SHA-256 fingerprint for `a=fingerprint`.
-    package let fingerprint: DTLSFingerprint
+    package let fingerprint: CertificateFingerprint
 
     /// Makes a new key and a certificate for it; the library draws the randomness itself.
     package init() throws(DTLSError) {
@@ -67,8 +67,8 @@ internal import Core
 
     /// The digest of `certificate`, which is borrowed.
     static func fingerprint(
-        of certificate: OpaquePointer, _ algorithm: DTLSFingerprint.Algorithm
-    ) -> DTLSFingerprint? {
+        of certificate: OpaquePointer, _ algorithm: CertificateFingerprint.Algorithm
+    ) -> CertificateFingerprint? {
         var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var length: UInt32 = 0
         let function =
@@ -78,7 +78,7 @@ internal import Core
             case .sha512: unsafe EVP_sha512()
             }
         guard unsafe X509_digest(certificate, function, &digest, &length) == 1 else { return nil }
-        return DTLSFingerprint(algorithm: algorithm, digest: Array(digest.prefix(Int(length))))
+        return CertificateFingerprint(algorithm: algorithm, digest: Array(digest.prefix(Int(length))))
     }
 }
 

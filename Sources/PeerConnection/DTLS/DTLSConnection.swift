@@ -57,14 +57,14 @@ package import Core
     private let incoming: OpaquePointer
     private let outgoing: OpaquePointer
     private let context: DTLSContext
-    private let remoteFingerprints: [DTLSFingerprint]
+    private let remoteFingerprints: [CertificateFingerprint]
     private let givesUpAt: Instant
     private var transmits: [[UInt8]]
     private var events: [Event]
 
     /// `initialTimeout` is a parameter for tests, whose virtual network loses datagrams faster than time passes.
     package init(
-        context: DTLSContext, role: Role, remoteFingerprints: [DTLSFingerprint], now: Instant,
+        context: DTLSContext, role: Role, remoteFingerprints: [CertificateFingerprint], now: Instant,
         initialTimeout: Duration = Self.initialTimeout
     ) throws(DTLSError) {
         guard let connection = unsafe SSL_new(context.context) else { throw .library(OpenSSLErrors.take()) }
