@@ -112,6 +112,14 @@ class Server:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
+    def figures(self) -> dict:
+        """What the kernel says of the process: resident memory in bytes, open descriptors, threads."""
+        assert self.process is not None
+        proc = Path("/proc") / str(self.process.pid)
+        status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
+        return {"rss": int(status["VmRSS"].split()[0]) * 1024, "fds": len(list((proc / "fd").iterdir())),
+                "threads": int(status["Threads"])}
+
     def stop(self) -> int:
         if self.process is None or self.process.poll() is not None:
             return self.process.returncode if self.process else 0
