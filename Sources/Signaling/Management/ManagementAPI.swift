@@ -165,6 +165,18 @@ extension BrowserICEConfiguration {
     }
 }
 
+extension Router {
+    /// A router whose own errors (404, 405, 413 …) have the former service's shape, `{"detail": …}`.
+    package static func answeringInJSON() -> Router {
+        var router = Router()
+        router.errorBody = { _, reason in
+            let body: JSONValue = ["detail": .string(reason)]
+            return ("application/json", Array(body.text.utf8))
+        }
+        return router
+    }
+}
+
 extension HTTPResponse {
     static func json(_ status: HTTPStatus, _ value: JSONValue) -> HTTPResponse {
         HTTPResponse(status, contentType: "application/json", Array(value.text.utf8))
