@@ -164,6 +164,8 @@ struct RelayingTests {
         var client = RelayClient()
         let address = try client.allocated(&relay)
         #expect(relay.server.route(to: address, from: Self.media) == nil)
+        #expect(relay.server.hasAllocation(relayedAddress: address))
+        #expect(!relay.server.hasAllocation(relayedAddress: SocketAddress(.loopbackV4, address.port)))
         _ = try client.permit(Self.media, &relay)
         #expect(relay.server.route(to: address, from: Self.media)?.path == client.path)
         #expect(relay.server.route(to: address, from: Self.stranger) == nil)
@@ -171,6 +173,7 @@ struct RelayingTests {
         #expect(relay.server.route(to: SocketAddress(address.ip, address.port ^ 1), from: Self.media) == nil)
         relay.server.end(relayedAddress: address)
         #expect(relay.server.route(to: address, from: Self.media) == nil)
+        #expect(!relay.server.hasAllocation(relayedAddress: address))
     }
 
     @Test("a Data indication carries peer and payload")

@@ -17,6 +17,8 @@ package struct NegotiationError: Error, Equatable, Sendable {
         case answerMismatch
         /// An answer came although nothing was offered.
         case unexpectedAnswer
+        /// The peer connection has ended.
+        case closed
     }
 
     package let code: Code
