@@ -38,7 +38,7 @@ struct Server {
                 externalAddress: externalRelay)
             mediaLoop = try MediaLoop(
                 configuration: Composition.mediaLoop(configuration, connectivity: connectivity), metrics: metrics)
-            try mediaLoop.start()
+            try await mediaLoop.start()
         } catch {
             log.error(
                 "media loop cannot start", ["reason": LogValue(error.reason), "remedy": LogValue(error.remedy)])
@@ -131,7 +131,8 @@ struct Server {
     /// Where this machine reaches the external relay; nil where none is used or its name is unknown.
     private func externalRelayAddress() -> SocketAddress? {
         guard needsExternalRelay else { return nil }
-        let text = configuration.webRTC.turnServerLocal.isEmpty
+        let text =
+            configuration.webRTC.turnServerLocal.isEmpty
             ? configuration.webRTC.turnServer : configuration.webRTC.turnServerLocal
         guard let server = ServerURL(text), let address = HostAddress.resolve(server.host) else { return nil }
         return SocketAddress(address, server.port)

@@ -1,6 +1,6 @@
 import Core
-import Synchronization
 import FoundationEssentials
+import Synchronization
 import Testing
 import WebServer
 
@@ -198,9 +198,11 @@ struct ManagementAPITests {
         let later = AvatarLibrary(directory: bench.directory, videoRoots: [], maximumCount: 3)
         #expect(await later.picture(for: "avatar_tutor_12") == .video(path: path))
         let large = await bench.respond(
-            .post, "/v1/avatars/upload", body: form(String(repeating: "x", count: 1001)), headers: ["Content-Type": type])
+            .post, "/v1/avatars/upload", body: form(String(repeating: "x", count: 1001)),
+            headers: ["Content-Type": type])
         #expect(large.status == 413)
-        let noForm = await bench.respond(.post, "/v1/avatars/upload", body: "x", headers: ["Content-Type": "text/plain"])
+        let noForm = await bench.respond(
+            .post, "/v1/avatars/upload", body: "x", headers: ["Content-Type": "text/plain"])
         #expect(noForm.status == 415)
         #expect(await bench.respond(.delete, "/v1/avatars/avatar_tutor_12").status == 204)
         #expect(!FileManager.default.fileExists(atPath: path))

@@ -99,7 +99,8 @@ struct WHEPTests {
     @Test("A wrong type, an unacceptable answer, a missing stage and a broken offer are problems of their own")
     func problems() async {
         let bench = Bench()
-        let wrongType = await bench.respond(.post, "/whep/avatar", body: offer(), headers: ["Content-Type": "text/plain"])
+        let wrongType = await bench.respond(
+            .post, "/whep/avatar", body: offer(), headers: ["Content-Type": "text/plain"])
         #expect(wrongType.status == 415)
         #expect(wrongType.headers["Content-Type"] == "application/problem+json")
         #expect(

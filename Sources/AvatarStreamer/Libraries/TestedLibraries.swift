@@ -29,7 +29,8 @@ extension TestedLibrary {
     static let all: [TestedLibrary] = [
         TestedLibrary(
             name: "OpenSSL", package: "libssl3", from: .init(3, 0, 0), below: .init(4),
-            reason: "DTLS 1.2 with memory BIOs and the use_srtp extension as 3.0 has them; 1.1 lacks EVP_MAC and support",
+            reason:
+                "DTLS 1.2 with memory BIOs and the use_srtp extension as 3.0 has them; 1.1 lacks EVP_MAC and support",
             loaded: { LoadedLibraries.textOfZero("OpenSSL_version") }),
         TestedLibrary(
             name: "libsrtp2", package: "libsrtp2-1", from: .init(2, 5), below: .init(2, 8),

@@ -1,5 +1,6 @@
 internal import Core
 internal import MediaLoop
+internal import MediaPipeline
 internal import Signaling
 internal import WebServer
 
@@ -81,6 +82,17 @@ enum Composition {
         media.maximumViewers = configuration.webRTC.maximumViewers
         media.maximumViewersPerAddress = configuration.webRTC.maximumViewersPerAddress
         return media
+    }
+
+    /// The size and the rates of every stage.
+    static func stage(_ configuration: Configuration) -> StageConfiguration {
+        var stage = StageConfiguration()
+        stage.width = configuration.avatar.width
+        stage.height = configuration.avatar.height
+        stage.framesPerSecond = configuration.avatar.framesPerSecond
+        stage.videoBitRate = configuration.avatar.videoBitRate
+        stage.audioBitRate = configuration.avatar.audioBitRate
+        return stage
     }
 
     static func signaling(_ configuration: Configuration, publicAddress: IPAddress) -> SignalingConfiguration {

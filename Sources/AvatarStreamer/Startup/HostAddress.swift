@@ -1,4 +1,4 @@
-package import Core
+internal import Core
 internal import Glibc
 
 /// Which address is meant where a name, or `auto`, is configured.
@@ -12,7 +12,7 @@ enum HostAddress {
         while let interface = unsafe next {
             unsafe next = interface.pointee.ifa_next
             let flags = unsafe Int32(truncatingIfNeeded: interface.pointee.ifa_flags)
-            guard flags & Int32(IFF_UP.rawValue) != 0, let address = unsafe interface.pointee.ifa_addr,
+            guard flags & Int32(IFF_UP) != 0, let address = unsafe interface.pointee.ifa_addr,
                 let found = unsafe ip(address), found.isIPv4, !found.isLoopback, !found.isLinkLocal
             else { continue }
             return found

@@ -1,3 +1,5 @@
+internal import Core
+internal import MediaLoop
 internal import Networking
 
 /// One port that the server is going to bind.

@@ -83,7 +83,9 @@ extension SignalingService {
             attachments.removeValue(forKey: key)
             detached.removeValue(forKey: key)
         }
-        for (name, session) in whepSessions where session.audience == audience { whepSessions.removeValue(forKey: name) }
+        for (name, session) in whepSessions where session.audience == audience {
+            whepSessions.removeValue(forKey: name)
+        }
         let (media, id) = (media, audience.stage)
         // After the opening, so that a stage that is still being opened is closed as well.
         let task = Task.detached {
