@@ -24,8 +24,10 @@ struct SessionTableTests {
     @Test("Only its own token opens a session")
     func tokens() throws {
         var table = SessionTable(maximum: 9, timeout: .seconds(60), random: .seeded(1))
-        let one = try #require(table.create(request, now: .zero, wallTime: wall))
-        let two = try #require(table.create(request, now: .zero, wallTime: wall))
+        let oneMade = table.create(request, now: .zero, wallTime: wall)
+        let one = try #require(oneMade)
+        let twoMade = table.create(request, now: .zero, wallTime: wall)
+        let two = try #require(twoMade)
         #expect(one.token != two.token)
         #expect(one.token.utf8.count >= 43)
         #expect(table.authenticate(one.id, token: one.token) == one)
@@ -38,8 +40,10 @@ struct SessionTableTests {
     func timeout() throws {
         var clock = ManualClock()
         var table = SessionTable(maximum: 9, timeout: .seconds(60), random: .seeded(1))
-        let idle = try #require(table.create(request, now: clock.now, wallTime: wall))
-        let used = try #require(table.create(request, now: clock.now, wallTime: wall))
+        let idleMade = table.create(request, now: clock.now, wallTime: wall)
+        let idle = try #require(idleMade)
+        let usedMade = table.create(request, now: clock.now, wallTime: wall)
+        let used = try #require(usedMade)
         clock.advance(by: .seconds(59))
         #expect(table.expired(now: clock.now).isEmpty)
         table.touch(used.id, now: clock.now, wallTime: wall)
@@ -50,7 +54,8 @@ struct SessionTableTests {
     @Test("A session tells everything about itself but its token")
     func json() throws {
         var table = SessionTable(maximum: 9, timeout: .seconds(60), random: .seeded(1))
-        let session = try #require(table.create(request, now: .zero, wallTime: wall))
+        let sessionMade = table.create(request, now: .zero, wallTime: wall)
+        let session = try #require(sessionMade)
         #expect(
             session.json == [
                 "session_id": .string(session.id.value), "tutor_id": 1, "student_id": 2, "kb_id": "k",

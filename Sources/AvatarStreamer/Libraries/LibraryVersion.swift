@@ -8,12 +8,16 @@ struct LibraryVersion: Comparable, Sendable, CustomStringConvertible {
         self.numbers = numbers
     }
 
-    /// The first version that stands in a text such as `libopus 1.3.1-fixed`; nil where there is none.
+    /// The first word of a text such as `libsrtp2 2.5.0` that is a version; nil where there is none.
     init?(in text: String) {
-        guard let start = text.firstIndex(where: { $0.isASCII && $0.isNumber }) else { return nil }
-        numbers = text[start...].prefix { ($0.isASCII && $0.isNumber) || $0 == "." }
-            .split(separator: ".").prefix(4).compactMap { Int($0) }
-        guard !numbers.isEmpty else { return nil }
+        for word in text.split(separator: " ") {
+            let digits = word.first == "v" ? word.dropFirst() : word
+            guard let first = digits.first, first.isASCII, first.isNumber else { continue }
+            numbers = digits.prefix { ($0.isASCII && $0.isNumber) || $0 == "." }
+                .split(separator: ".").prefix(4).compactMap { Int($0) }
+            return
+        }
+        return nil
     }
 
     static func < (left: LibraryVersion, right: LibraryVersion) -> Bool {

@@ -132,7 +132,12 @@ enum Composition {
         ManagementAPI(service: service).add(to: &management)
         if configuration.whep.enabled { WHEPEndpoint(service: service).add(to: &management) }
         let page = StaticFiles(root: configuration.storage.webRoot)
-        management.add(.get, "/{path...}", page.respond)
+        management.add(.get, "/{path...}") { request in
+            let response = await page.respond(to: request)
+            // A missing page is a text for people, a missing API route is JSON for programs.
+            let isAPI = ["/v1/", "/mgmt/", "/api/", "/ws/"].contains { request.path.hasPrefix($0) }
+            return response.status == .notFound && isAPI ? ManagementAPI.notFound : response
+        }
         var signaling = Router.answeringInJSON()
         SignalingRoutes(service: service).add(to: &signaling)
         var limits = ListenerConfiguration.Limits()

@@ -53,6 +53,9 @@ package struct ManagementAPI: Sendable {
         return response
     }
 
+    /// What an unknown route is answered.
+    package static var notFound: HTTPResponse { .json(.notFound, ["detail": "Not Found"]) }
+
     // MARK: Sessions
 
     private func createSession(_ request: HTTPRequest) async throws(RequestError) -> HTTPResponse {
