@@ -27,8 +27,9 @@ def free_port() -> int:
 
 def request(method: str, url: str, body=None, headers=None):
     """One HTTP request: (status, headers, decoded JSON or text)."""
-    data = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body is not None else None
-    head = {"Content-Type": "application/json"} if body is not None and not isinstance(body, str) else {}
+    is_object = body is not None and not isinstance(body, (str, bytes))
+    data = json.dumps(body).encode() if is_object else body.encode() if isinstance(body, str) else body
+    head = {"Content-Type": "application/json"} if is_object else {}
     ask = urllib.request.Request(url, data=data, method=method, headers=head | (headers or {}))
     try:
         with urllib.request.urlopen(ask, timeout=10) as answer:
