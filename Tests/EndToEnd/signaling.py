@@ -1,6 +1,7 @@
 """A client of the WebSocket protocol for tests."""
 from __future__ import annotations
 
+import contextlib
 import json
 
 from websockets.exceptions import ConnectionClosed
@@ -13,7 +14,8 @@ class Client:
     """One signaling connection; messages that were not asked for are kept in `seen`."""
 
     def __init__(self, url: str):
-        self.socket = connect(url, open_timeout=10, close_timeout=5, max_size=1 << 24)
+        self.resources = contextlib.ExitStack()
+        self.socket = self.resources.enter_context(connect(url, open_timeout=10, close_timeout=5, max_size=1 << 24))
         self.seen: list[dict] = []
 
     def say(self, message=None, **fields):
@@ -52,7 +54,7 @@ class Client:
         return self
 
     def __exit__(self, *_):
-        self.socket.close()
+        self.resources.close()
 
 
 def session_of(server: Server, student: int = 1, tutor: int = 1) -> dict:
