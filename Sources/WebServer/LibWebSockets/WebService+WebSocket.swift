@@ -34,7 +34,7 @@ extension WebService {
         var writer = ResponseWriter(
             response, to: .get, isHTTP11: true, keepsAlive: false, date: SystemClock.wallTime().secondsSince1970)
         connection.state = .closing
-        if case .bytes(let bytes) = writer.next(65_536) { _ = connection.instance.write(bytes, as: LWS_WRITE_HTTP) }
+        if case .bytes(let bytes, _) = writer.next(65_536) { _ = connection.instance.write(bytes, as: LWS_WRITE_HTTP) }
         return -1
     }
 
