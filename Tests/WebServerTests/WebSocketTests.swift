@@ -109,8 +109,11 @@ import WebServer
         #expect(fixture.refused("message_too_big") == 1)
 
         let pieces = try await connect(fixture)
-        for _ in 0..<3 { await pieces.send(opcode: 1, [UInt8](repeating: 65, count: 400), isFinal: false) }
-        #expect(await pieces.closeCode() == 1009)
+        for index in 0..<3 {
+            await pieces.send(opcode: index == 0 ? 1 : 0, [UInt8](repeating: 65, count: 400), isFinal: false)
+        }
+        let piecesCode = await pieces.closeCode()
+        #expect(piecesCode == 1009)
 
         let talker = try await connect(fixture)
         for _ in 0..<500 { await talker.send("x") }
