@@ -28,6 +28,12 @@ extension WebService {
         return 0
     }
 
+    /// LWS_CALLBACK_RAW_ADOPT: a CONNECT request, of which libwebsockets makes a raw connection. Not here.
+    func rawRequested() -> Int32 {
+        refusals.count(.method)
+        return -1
+    }
+
     /// Answers a handshake with an error, and ends the connection.
     private func turnDown(_ connection: Connection, _ status: HTTPStatus, _ reason: String) -> Int32 {
         let response = listeners[connection.listener].router.error(status, reason)
@@ -113,10 +119,11 @@ extension WebService {
         case .text(let bytes): return connection.instance.write(bytes, as: LWS_WRITE_TEXT) ? 0 : -1
         case .binary(let bytes): return connection.instance.write(bytes, as: LWS_WRITE_BINARY) ? 0 : -1
         case .close(let code, let reason):
-            if code == .tryAgainLater { refusals.count(.slowReader) }
             endpoint.closeCode = code
             connection.instance.setCloseReason(code, reason)
             return -1
+        case .overflow:
+            return close(connection, endpoint, .tryAgainLater, "reader too slow", .slowReader)
         }
     }
 
