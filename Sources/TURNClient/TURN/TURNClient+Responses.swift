@@ -114,7 +114,7 @@ extension TURNClient {
         case .allocate:
             // The 5-tuple holds an allocation: of a former process, or one whose success was lost on its way to us.
             // coturn says so even before it asks who we are; then the Refresh meets the 401.
-            // Each Refresh(0) starts coturn's timer anew, so one that was answered is given time before another follows.
+            // A Refresh(0) that was answered is given time before another follows: coturn ends the session about a second later.
             if error.code == .allocationMismatch, freedAt == nil {
                 state = .reclaiming
                 send(saved == nil ? .free : .reclaim, now: now)
