@@ -37,7 +37,7 @@ func library(_ name: String, _ pkgConfig: String? = nil) -> Target {
     .systemLibrary(name: name, path: "Sources/CLibraries/\(name)", pkgConfig: pkgConfig)
 }
 
-/// One libFuzzer target: `make fuzz` builds each with `--sanitize=fuzzer --sanitize=address`.
+/// One libFuzzer target: how `make fuzz` builds it is told in Fuzz/README.md.
 func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: "Fuzz/\(name)",

@@ -62,6 +62,11 @@ package struct TURNServer: Sendable {
 
     package var allocationCount: Int { allocations.count }
 
+    /// Whether a client holds this relayed address, with or without a permission: then nobody on the wire may pass for it.
+    package func hasAllocation(relayedAddress: SocketAddress) -> Bool {
+        relayedAddress.ip == configuration.relayedIP && allocations.slot(ofRelayedPort: relayedAddress.port) != nil
+    }
+
     // MARK: Input
 
     /// One datagram of a client, or one message of its stream (without or with its padding).

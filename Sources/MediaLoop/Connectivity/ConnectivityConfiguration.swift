@@ -1,4 +1,5 @@
 package import Core
+internal import TURNServer
 
 /// How viewers reach this server: the one object that the server's own ICE agent and `/api/webrtc/config` derive from.
 package struct ConnectivityConfiguration: Sendable {
@@ -116,7 +117,7 @@ extension ConnectivityConfiguration {
             switch relay {
             case .embedded(let embedded):
                 let host = publicHost ?? (publicAddress.isIPv4 ? "\(publicAddress)" : "[\(publicAddress)]")
-                let credential = expiringCredential(
+                let credential = TURNServer.credential(
                     secret: embedded.sharedSecret, name: name, expires: now + credentialLifetime)
                 // UDP only: a second URL would make a browser hold a second allocation. TCP is for who asks for it.
                 servers.append(
@@ -139,12 +140,20 @@ extension ConnectivityConfiguration.ExternalRelay {
     func browserCredential(expires: WallTime, name: String) -> (username: String, password: String) {
         switch credentials {
         case .fixed(let username, let password): (username, password)
-        case .sharedSecret(let secret): expiringCredential(secret: secret, name: name, expires: expires)
+        case .sharedSecret(let secret): TURNServer.credential(secret: secret, name: name, expires: expires)
         }
     }
-}
 
-func expiringCredential(secret: [UInt8], name: String, expires: WallTime) -> (username: String, password: String) {
-    let username = "\(expires.secondsSince1970):\(name)"
-    return (username, Base64.encode(MessageDigest.sha1.authenticate(Array(username.utf8), key: secret)))
+    /// What this server itself allocates with. An allocation belongs to the user name that made it, so a restarted server
+    /// goes on with its former one while that is valid.
+    func ownCredential(now: WallTime, former: String?) -> (username: String, password: String) {
+        guard case .sharedSecret(let secret) = credentials else { return browserCredential(expires: now, name: "") }
+        if let former, let digits = former.split(separator: ":").first, let expiry = Int64(digits),
+            expiry > now.secondsSince1970 + 86_400
+        {
+            let password = MessageDigest.sha1.authenticate(Array(former.utf8), key: secret)
+            return (former, Base64.encode(password))
+        }
+        return TURNServer.credential(secret: secret, name: "avatar-streamer", expires: now + .seconds(365 * 86_400))
+    }
 }

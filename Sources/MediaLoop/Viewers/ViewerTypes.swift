@@ -1,4 +1,5 @@
 package import Core
+internal import PeerConnection
 
 /// One candidate as signaling carries it.
 package struct CandidateLine: Hashable, Sendable {
@@ -32,6 +33,16 @@ package enum ViewerState: String, Sendable {
 /// A phase of getting a viewer connected, for diagnosis.
 package enum ConnectionPhase: String, Sendable {
     case offer, relay, ice, dtls, media
+
+    init(_ phase: PeerPhase) {
+        self =
+            switch phase {
+            case .signaling: .offer
+            case .ice: .ice
+            case .dtls: .dtls
+            case .connected, .failed, .closed: .media
+            }
+    }
 }
 
 package enum ViewerEvent: Sendable {

@@ -1,6 +1,5 @@
 internal import CLinux
 package import Core
-internal import Glibc
 internal import Synchronization
 
 /// Numbers connections, process-wide.
@@ -41,37 +40,26 @@ package final class TCPListener: @unchecked Sendable {
         var sweep: TimerID?
     }
 
-    package let localAddress: SocketAddress
-    private let descriptor: Int32
+    private let socket: ListeningSocket
     private let limits: Limits
     private let state = State()
 
     package init(binding address: SocketAddress, limits: Limits = Limits()) throws(SocketError) {
-        let descriptor = clinux_tcp_listen(address.endpoint, 256)
-        guard descriptor >= 0 else {
-            throw SocketError(
-                returned: descriptor, place: "listen tcp \(address)", holder: PortOwner.describe(address.port, .tcp))
-        }
-        self.descriptor = descriptor
+        socket = try ListeningSocket(binding: address)
         self.limits = limits
-        var endpoint = clinux_endpoint()
-        _ = unsafe clinux_local_endpoint(descriptor, &endpoint)
-        localAddress = SocketAddress(address.ip, endpoint.port)
     }
 
-    deinit {
-        clinux_close(descriptor)
-    }
+    package var localAddress: SocketAddress { socket.localAddress }
 
     /// Hands every accepted connection to `handler`, which calls ``TCPConnection/start(onBytes:onClose:)`` on it.
     package func start(on loop: EventLoop, _ handler: @escaping (TCPConnection) -> Void) throws(SocketError) {
-        try loop.register(descriptor, for: .readable) { _ in self.accept(loop, handler) }
+        try loop.register(socket.descriptor, for: .readable) { _ in self.accept(loop, handler) }
         scheduleSweep(loop)
     }
 
     /// Stops accepting and closes every connection.
     package func stop(on loop: EventLoop) {
-        loop.deregister(descriptor)
+        loop.deregister(socket.descriptor)
         if let sweep = state.sweep { loop.cancel(sweep) }
         state.sweep = nil
         for connection in Array(state.connections.values) { connection.close() }
@@ -83,11 +71,13 @@ package final class TCPListener: @unchecked Sendable {
 
     private func accept(_ loop: EventLoop, _ handler: (TCPConnection) -> Void) {
         for _ in 0..<64 {
-            var remote = clinux_endpoint()
-            let accepted = unsafe clinux_tcp_accept(descriptor, &remote)
-            if accepted == -EMFILE || accepted == -ENFILE { return pause(loop) }
-            guard accepted >= 0 else { return }
-            let address = SocketAddress(remote)
+            let accepted: Int32
+            let address: SocketAddress
+            switch socket.accept() {
+            case .connection(let descriptor, let remote): (accepted, address) = (descriptor, remote)
+            case .none: return
+            case .noDescriptors: return pause(loop)
+            }
             guard admits(address.ip) else {
                 clinux_close(accepted)
                 continue
@@ -110,8 +100,8 @@ package final class TCPListener: @unchecked Sendable {
 
     /// No descriptor is left: the listener stays readable, so it looks away for a moment instead of spinning.
     private func pause(_ loop: EventLoop) {
-        loop.setInterest([], of: descriptor)
-        loop.schedule(at: loop.now + .milliseconds(100)) { loop.setInterest(.readable, of: self.descriptor) }
+        loop.setInterest([], of: socket.descriptor)
+        loop.schedule(at: loop.now + .milliseconds(100)) { loop.setInterest(.readable, of: self.socket.descriptor) }
     }
 
     private func admits(_ ip: IPAddress) -> Bool {

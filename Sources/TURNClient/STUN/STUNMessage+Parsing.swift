@@ -4,7 +4,7 @@ internal import Core
 package enum STUNParseError: Error, Equatable, Sendable {
     /// Shorter than the header, or not as long as the header says.
     case lengthMismatch
-    /// The first two bits are not zero or the magic cookie is missing.
+    /// The first byte is not 0...3 or the magic cookie is missing.
     case notSTUN
     /// An attribute reaches past the end of the message.
     case truncatedAttribute(type: UInt16)
@@ -25,7 +25,8 @@ extension STUNMessage {
     package init(_ bytes: Span<UInt8>) throws(STUNParseError) {
         guard bytes.count >= Self.headerByteCount else { throw .lengthMismatch }
         let type = bytes.uint16(at: 0)
-        guard type & 0xC000 == 0, bytes.uint32(at: 4) == Self.magicCookie else { throw .notSTUN }
+        // RFC 7983 leaves STUN the first bytes 0...3, which hold every method that is assigned (RFC 8489 §18.2: up to 0x0FF).
+        guard bytes[0] <= 3, bytes.uint32(at: 4) == Self.magicCookie else { throw .notSTUN }
         guard Int(bytes.uint16(at: 2)) == bytes.count - Self.headerByteCount, bytes.count % 4 == 0 else {
             throw .lengthMismatch
         }

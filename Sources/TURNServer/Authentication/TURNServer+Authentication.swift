@@ -31,7 +31,7 @@ extension TURNServer {
                 .error(to: request, code: 400, reason: ""), request: request, path: path, now: now)
             return nil
         }
-        // Before the credential, although the RFC's order is the other: it costs less and tells a forged source apart.
+        // Before the credential: it costs less, and a forged source learns nothing of credentials.
         let verdict = nonces.verdict(on: nonce, for: path, now: now)
         // A browser does not repeat its closing Refresh: without this, its allocation would stay for ten minutes.
         let isReleasing = request.method == .refresh && request.lifetime == .zero

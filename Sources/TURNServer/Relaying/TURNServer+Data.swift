@@ -80,19 +80,6 @@ extension TURNServer {
         return allocations.route(slot: slot, from: peer)
     }
 
-    /// Data for a client that has bound no channel to `peer`.
-    ///
-    /// ```
-    /// header (20) | XOR-PEER-ADDRESS (12, IPv6: 24) | DATA (4 + payload + padding)
-    /// ```
-    /// - SeeAlso: [RFC 8656 §11.6](https://www.rfc-editor.org/rfc/rfc8656#section-11.6)
-    package func dataIndication(_ payload: [UInt8], from peer: SocketAddress) -> [UInt8] {
-        STUNMessage.indication(
-            .data, transactionID: STUNTransactionID(random: random),
-            attributes: [.xorPeerAddress(peer), .data(payload)]
-        ).encoded()
-    }
-
     /// Bytes that ChannelData puts in front of its payload.
     package static let channelDataHeaderByteCount = 4
 
