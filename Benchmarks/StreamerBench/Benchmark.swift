@@ -66,7 +66,7 @@ struct Benchmark {
         let floor = try Floor.microsecondsPerPacket(viewers: min(count, 400), frames: 60)
         let received = (last["received"] ?? 0) - (first["received"] ?? 0)
         let lost = (last["lost"] ?? 0) - (first["lost"] ?? 0)
-        print("\n\(count) viewers (\(crowd.connected) connected, \(crowd.failures.count) failed)")
+        emit("\n\(count) viewers (\(crowd.connected) connected, \(crowd.failures.count) failed)")
         row("CPU a viewer-second, all threads", total, "ms", "goal at 200: 0.5")
         row("  of it fan-out (media loop)", fanOut / (Double(count) * span), "ms", "")
         row("  Janus' 5 ms over ours", Self.janusMilliseconds / total, "x", "goal: 10")
@@ -79,7 +79,7 @@ struct Benchmark {
         row("frame in to last packet out, p99", latency.quantile(0.99) * 1000, "ms", "")
         row("memory a viewer", memory, "KiB", "goal: 200 at most")
         row("lost of \(Int(received)) packets received", lost, "", "")
-        for failure in crowd.failures.prefix(3) { print("  \(failure)") }
+        for failure in crowd.failures.prefix(3) { emit("  \(failure)") }
         crowd.leave()
         stage.stop()
         await loop.stop()
@@ -94,7 +94,7 @@ struct Benchmark {
         await crowd.admit(to: loop, stage: stage.id)
         try await pause(2)
         let figures = crowd.report()
-        print("\n\(count) viewers joining at \(perSecond) a second")
+        emit("\n\(count) viewers joining at \(perSecond) a second")
         row("offer to DTLS up, p50", figures["connect_p50"] ?? .nan, "ms", "")
         row("offer to DTLS up, p95", figures["connect_p95"] ?? .nan, "ms", "goal: 80")
         row("offer to whole key frame, p50", figures["picture_p50"] ?? .nan, "ms", "")
@@ -118,7 +118,7 @@ struct Benchmark {
         let before = ProcessFigures.cpuSeconds()
         try await pause(seconds)
         let share = (ProcessFigures.cpuSeconds() - before) / seconds * 100
-        print("\nidle stage with one viewer")
+        emit("\nidle stage with one viewer")
         row("CPU, all threads", share, "% of a core", "")
         crowd.leave()
         stage.stop()
@@ -130,7 +130,7 @@ struct Benchmark {
     private func row(_ name: String, _ value: Double, _ unit: String, _ goal: String) {
         let number = String(format: value >= 100 ? "%.0f" : "%.2f", value)
         let padded = name.padding(toLength: 52, withPad: " ", startingAt: 0)
-        print("  \(padded)\(number) \(unit)\(goal.isEmpty ? "" : "  (\(goal))")")
+        emit("  \(padded)\(number) \(unit)\(goal.isEmpty ? "" : "  (\(goal))")")
     }
 
     private func socketFigure(_ name: String, _ metrics: MetricsRegistry) -> Double {

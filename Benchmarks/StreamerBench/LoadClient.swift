@@ -50,7 +50,7 @@ final class LoadClient {
         do {
             try join()
         } catch {
-            print("failed \(error)")
+            emit("failed \(error)")
         }
         loop.schedule(at: loop.now + .nanoseconds(1_000_000_000 / Int64(max(perSecond, 1)))) { self.joinNext() }
     }
@@ -78,8 +78,7 @@ final class LoadClient {
             _ = member.peer.handleDatagram(bytes, from: source, on: local, now: self.loop.now)
             self.drain(member)
         }
-        print("offer \(index) \(Base64.encode(Array(offer.utf8)))")
-        fflush(stdout)
+        emit("offer \(index) \(Base64.encode(Array(offer.utf8)))")
     }
 
     /// One line of the server process.
@@ -90,7 +89,7 @@ final class LoadClient {
             do {
                 try member.peer.acceptAnswer(String(decoding: sdp, as: UTF8.self), now: loop.now)
             } catch {
-                print("failed \(error)")
+                emit("failed \(error)")
             }
             drain(member)
         } else if words.first == "report" {
@@ -111,13 +110,12 @@ final class LoadClient {
             case .connected:
                 member.isConnected = true
                 member.connectedAfter = SystemClock.now() - member.offered
-                print("connected")
-                fflush(stdout)
+                emit("connected")
             case .rtpReceived(let packet):
                 if member.keyFrameAfter == nil, member.keyFrame.isComplete(with: packet) {
                     member.keyFrameAfter = SystemClock.now() - member.offered
                 }
-            case .failed(let phase, let reason): print("failed \(phase) \(reason)")
+            case .failed(let phase, let reason): emit("failed \(phase) \(reason)")
             default: break
             }
         }
@@ -148,12 +146,11 @@ final class LoadClient {
         }
         let connected = members.compactMap { $0.connectedAfter?.milliseconds }
         let pictures = members.compactMap { $0.keyFrameAfter?.milliseconds }
-        print(
+        emit(
             "result received=\(received) lost=\(missing) recovered=\(recovered) connected=\(connected.count)"
                 + " connect_p50=\(percentile(connected, 0.5)) connect_p95=\(percentile(connected, 0.95))"
                 + " picture_p50=\(percentile(pictures, 0.5)) picture_p95=\(percentile(pictures, 0.95))"
                 + " pictures=\(pictures.count)")
-        fflush(stdout)
     }
 }
 

@@ -53,3 +53,9 @@ func percentile(_ values: [Double], _ share: Double) -> Double {
     guard !sorted.isEmpty else { return .nan }
     return sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
 }
+
+/// Writes one line to standard output at once, also into a pipe.
+func emit(_ line: String) {
+    let bytes = Array((line + "\n").utf8)
+    _ = bytes.withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
+}

@@ -53,6 +53,9 @@ package struct ManagementAPI: Sendable {
         return response
     }
 
+    /// What an unknown route is answered.
+    package static var notFound: HTTPResponse { .json(.notFound, ["detail": "Not Found"]) }
+
     // MARK: Sessions
 
     private func createSession(_ request: HTTPRequest) async throws(RequestError) -> HTTPResponse {
@@ -162,6 +165,18 @@ extension BrowserICEConfiguration {
             ],
             "sdpSemantics": "unified-plan",
         ]
+    }
+}
+
+extension Router {
+    /// A router whose own errors (404, 405, 413 …) have the former service's shape, `{"detail": …}`.
+    package static func answeringInJSON() -> Router {
+        var router = Router()
+        router.errorBody = { _, reason in
+            let body: JSONValue = ["detail": .string(reason)]
+            return ("application/json", Array(body.text.utf8))
+        }
+        return router
     }
 }
 

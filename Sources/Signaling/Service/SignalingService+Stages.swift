@@ -2,6 +2,18 @@ package import Core
 internal import MediaLoop
 
 extension SignalingService {
+    /// Opens the public stage, so that its first viewer need not wait for it. A failure is told by ``degraded``.
+    package func openPublicStage() async {
+        guard let name = configuration.publicStage else { return }
+        publicStageFailure = nil
+        do throws(StageFailure) {
+            _ = try await openStage(for: .everyone(name), avatarID: nil)
+        } catch {
+            publicStageFailure = error
+            log.error("public stage cannot open", ["reason": LogValue(error.reason), "remedy": LogValue(error.remedy)])
+        }
+    }
+
     /// The audience's stage, opened if it is not open yet. `generation` grows with each opening of the same stage.
     ///
     /// The avatar is chosen by whoever opens the stage. A later wish for another avatar is granted while nobody watches.
@@ -71,7 +83,9 @@ extension SignalingService {
             attachments.removeValue(forKey: key)
             detached.removeValue(forKey: key)
         }
-        for (name, session) in whepSessions where session.audience == audience { whepSessions.removeValue(forKey: name) }
+        for (name, session) in whepSessions where session.audience == audience {
+            whepSessions.removeValue(forKey: name)
+        }
         let (media, id) = (media, audience.stage)
         // After the opening, so that a stage that is still being opened is closed as well.
         let task = Task.detached {
@@ -123,6 +137,9 @@ extension SignalingService {
         get async {
             var parts = media.degraded
             if let avatars = await avatars.degraded { parts.append(avatars) }
+            if let failure = publicStageFailure, let name = configuration.publicStage {
+                parts.append(DegradedPart(part: "stage:\(name)", reason: failure.reason, remedy: failure.remedy))
+            }
             return parts
         }
     }

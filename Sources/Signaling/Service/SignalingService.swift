@@ -24,6 +24,7 @@ package actor SignalingService {
     /// Stages that are being ended; a new opening of the same stage waits for it.
     var closings: [StageID: Closing] = [:]
     var stageGeneration = 0
+    var publicStageFailure: StageFailure?
     package internal(set) var isDraining = false
     private var lastConnection: UInt64 = 0
     let sessionsGauge: Gauge
@@ -141,11 +142,10 @@ package actor SignalingService {
 
     // MARK: The end
 
-    /// From now on nobody new is let in; those who are connected are told.
+    /// From now on nobody new is let in. Those who are connected stay until the server ends.
     package func drain() {
         guard !isDraining else { return }
         isDraining = true
-        for connection in connections.values { connection.close(1001, "server is shutting down") }
         log.info("draining", ["connections": LogValue(connections.count), "viewers": LogValue(attachments.count)])
     }
 }

@@ -21,7 +21,7 @@ package struct WHEPEndpoint: Sendable {
             await answering { () throws(WHEPProblem) in try await begin(request) }
         }
         router.add(.options, Self.endpoint) { _ in
-            HTTPResponse(.ok, headers: ["Accept-Post": "application/sdp", "Allow": "POST, GET, HEAD, OPTIONS"])
+            Self.options(["Accept-Post": "application/sdp"], methods: "POST, GET, HEAD, OPTIONS")
         }
         router.add(.patch, Self.resource, bodyLimit: SDPFragment.maximumLength) { request in
             await answering { () throws(WHEPProblem) in try await patch(request) }
@@ -30,8 +30,7 @@ package struct WHEPEndpoint: Sendable {
             await answering { () throws(WHEPProblem) in try await end(request) }
         }
         router.add(.options, Self.resource) { _ in
-            HTTPResponse(
-                .ok, headers: ["Accept-Patch": Self.fragmentType, "Allow": "PATCH, DELETE, GET, HEAD, OPTIONS"])
+            Self.options(["Accept-Patch": Self.fragmentType], methods: "PATCH, DELETE, GET, HEAD, OPTIONS")
         }
         // The draft keeps GET for later: it succeeds without content.
         for path in [Self.endpoint, Self.resource] {
@@ -91,6 +90,16 @@ package struct WHEPEndpoint: Sendable {
     }
 
     // MARK: Fields
+
+    /// The answer to OPTIONS, which is a browser's preflight as well; whose pages may read it is the listener's policy.
+    private static func options(_ headers: HTTPHeaders, methods: String) -> HTTPResponse {
+        var response = HTTPResponse(.ok, headers: headers)
+        response.headers["Allow"] = methods
+        response.headers["Access-Control-Allow-Methods"] = methods
+        response.headers["Access-Control-Allow-Headers"] = "Content-Type, Authorization, If-Match, Accept"
+        response.headers["Access-Control-Max-Age"] = "600"
+        return response
+    }
 
     /// Problem details ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) for whatever was refused.
     private func answering(_ handle: () async throws(WHEPProblem) -> HTTPResponse) async -> HTTPResponse {
