@@ -83,10 +83,13 @@ extension Switchboard {
         for id in viewers.keys { removeViewer(id) }
         flush()
         for path in paths {
+            (path as? DirectPath)?.stop(loop)
             (path as? EmbeddedRelayPath)?.stop()
             (path as? ExternalRelayPath)?.stop()
         }
         flush()
+        if let wakeUp { loop.cancel(wakeUp.timer) }
+        wakeUp = nil
         loop.setEndOfTurn(nil)
     }
 

@@ -87,7 +87,9 @@ def test_a_viewer_that_is_not_relay_only_reaches_the_same_candidate_directly(vie
 
 def test_viewers_behind_a_tunnel_share_one_source_address(viewers):
     webrtc = {"public_ip": "127.0.0.2", "bind_address": "127.0.0.1"}
-    with Server(connectivity="relay", webrtc=webrtc) as server, Tunnel("127.0.0.2", "127.0.0.1", range(10110, 10116)):
+    server = Server(connectivity="relay", webrtc=webrtc)
+    server.settings["signaling"]["public_url"] = server.ws
+    with server, Tunnel("127.0.0.2", "127.0.0.1", range(10110, 10116)):
         page = viewers(server)
         indices = [page.connect(policy="relay") for _ in range(4)]
         for index in indices:

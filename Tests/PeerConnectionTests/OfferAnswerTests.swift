@@ -74,6 +74,8 @@ struct OfferAnswerTests {
         #expect(sending.retransmission?.payloadType == 97)
         #expect(session.sending(.audio)?.sending?.payloadType == 111)
         #expect(session.receiving(.audio) == nil)
+        // The microphone's loudness is of use only where there is a microphone.
+        #expect(session.sending(.audio)?.extensions.audioLevel == nil)
         #expect(session.sending(.video)?.extensions == RTPHeaderExtensionIDs(mid: 9, absoluteSendTime: 2))
     }
 
@@ -115,6 +117,7 @@ struct OfferAnswerTests {
         #expect(channel.names().isSuperset(of: ["ice-ufrag", "ice-pwd", "setup", "fingerprint"]))
         let microphone = try #require(session.receiving(.audio)?.receiving)
         #expect(microphone.payloadType == 111)
+        #expect(session.receiving(.audio)?.extensions.audioLevel == 14)
         #expect(microphone.sources == [SSRC(3_928_953_863)])
         #expect(microphone.cname == "rnsbjQxT7/9BZv2O")
         #expect(session.sections[2].media == nil)

@@ -147,6 +147,62 @@ import WebServer
         await fixture.server.stop()
     }
 
+    @Test("Silent connections, idle ones and half-sent bodies are cut off")
+    func idle() async throws {
+        var limits = ListenerConfiguration.Limits()
+        limits.headerTimeout = .seconds(1)
+        limits.bodyTimeout = .seconds(1)
+        let fixture = try ServerFixture(limits: limits, echo)
+        let silent = try await fixture.connect()
+        let kept = try await fixture.connect()
+        await kept.send("GET /hello/a HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(await kept.response().status == 200)
+        let half = try await fixture.connect()
+        await half.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        for client in [silent, kept, half] {
+            #expect(await client.receiveAll() == "")
+            await client.close()
+        }
+        #expect(fixture.refused("body_timeout") == 1)
+        await fixture.server.stop()
+    }
+
+    @Test("CONNECT and HTTP/2 are refused")
+    func otherProtocols() async throws {
+        let fixture = try ServerFixture(echo)
+        for request in [
+            "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "GET /hello/a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+                + "HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+            "GET /hello/a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tls\r\n\r\n",
+        ] {
+            let client = try await fixture.connect()
+            await client.send(request)
+            #expect(await !client.receiveAll().contains(" 200 "), "\(request.prefix(30))")
+            await client.close()
+        }
+        #expect(fixture.refused("upgrade_unsupported") == 1)
+        await fixture.server.stop()
+    }
+
+    @Test("A flood of requests is answered with 429 until the address's allowance is back")
+    func flood() async throws {
+        var limits = ListenerConfiguration.Limits()
+        limits.requestsPerSecondPerAddress = 5
+        let fixture = try ServerFixture(limits: limits, echo)
+        let client = try await fixture.connect()
+        var statuses: [Int] = []
+        for _ in 0..<20 {
+            await client.send("GET /hello/a HTTP/1.1\r\nHost: x\r\n\r\n")
+            statuses.append(await client.response().status)
+        }
+        #expect(statuses.prefix(10).allSatisfy { $0 == 200 })
+        #expect(statuses.contains(429))
+        #expect(fixture.refused("request_rate") >= 1)
+        await client.close()
+        await fixture.server.stop()
+    }
+
     @Test("A port that is taken is an error with its holder and a remedy")
     func portTaken() async throws {
         let socket = try ListeningSocket(binding: SocketAddress(.loopbackV4, 0))

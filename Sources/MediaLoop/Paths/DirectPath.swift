@@ -14,6 +14,10 @@ final class DirectPath: LocalPath {
         self.candidate = Candidate(type: .host, address: advertised)
     }
 
+    func stop(_ loop: EventLoop) {
+        socket.socket.stopReceiving(on: loop)
+    }
+
     func route(to remote: SocketAddress) -> Route {
         .batched(socket, destination: remote, channel: nil)
     }

@@ -55,6 +55,7 @@ internal import TURNServer
 
     func stop() {
         front.socket.stopReceiving(on: loop)
+        media.socket.stopReceiving(on: loop)
         listener.stop(on: loop)
         if let timer { loop.cancel(timer) }
         unsafe received = nil
@@ -102,8 +103,8 @@ internal import TURNServer
         let client = StreamClient(connection)
         connections[connection.id] = client
         do {
-            try unsafe connection.start { [unowned self] bytes in
-                unsafe self.receive(bytes, from: client)
+            try unsafe connection.start { [weak self] bytes in
+                unsafe self?.receive(bytes, from: client)
             } onClose: { [weak self] _ in
                 self?.connections[connection.id] = nil
                 self?.server.connectionClosed(client.path)

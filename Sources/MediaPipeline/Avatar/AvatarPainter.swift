@@ -6,31 +6,51 @@ final class AvatarPainter {
     let palette: AvatarPalette
     let canvas: CairoCanvas
     private let backdrop: CairoCanvas
+    /// Backdrop, back hair and body as they were last painted.
+    private let underlay: CairoCanvas
+    private var paintedFrames = 0
+    /// The underlay moves so slowly (a few points in two seconds) that painting it anew for every third picture is
+    /// enough; between them the encoder, too, has less to do.
+    private static let underlayInterval = 3
 
     init?(width: Int, height: Int, palette: AvatarPalette = .mira) {
         guard let canvas = CairoCanvas(width: width, height: height),
-            let backdrop = CairoCanvas(width: width, height: height)
+            let backdrop = CairoCanvas(width: width, height: height),
+            let underlay = CairoCanvas(width: width, height: height)
         else { return nil }
         self.palette = palette
         self.canvas = canvas
         Self.paintBackdrop(on: backdrop, palette: palette)
         self.backdrop = backdrop
+        self.underlay = underlay
     }
 
     /// Paints the whole picture; read it from ``canvas``.
     func paint(_ pose: AvatarPose) {
-        canvas.replace(with: backdrop)
+        let head = HeadPlacement(pose)
+        if paintedFrames % Self.underlayInterval == 0 {
+            underlay.replace(with: backdrop)
+            within(underlay) {
+                head.within(underlay, share: -0.35) { paintBackHair(on: underlay, pose) }
+                paintBody(on: underlay, pose)
+            }
+        }
+        paintedFrames += 1
+        canvas.replace(with: underlay)
+        within(canvas) {
+            head.within(canvas, share: 0) { paintFace(on: canvas, pose) }
+            head.within(canvas, share: 1) { paintFeatures(on: canvas, pose) }
+            head.within(canvas, share: 0.45) { paintFringe(on: canvas, pose) }
+        }
+    }
+
+    /// Draws on the square of 512 units.
+    private func within(_ canvas: borrowing CairoCanvas, _ body: () -> Void) {
         canvas.save()
         let unit = Double(min(canvas.width, canvas.height)) / 512
         canvas.translate((Double(canvas.width) - 512 * unit) / 2, Double(canvas.height) - 512 * unit)
         canvas.scale(unit, unit)
-
-        let head = HeadPlacement(pose)
-        head.within(canvas, share: -0.35) { paintBackHair(on: canvas, pose) }
-        paintBody(on: canvas, pose)
-        head.within(canvas, share: 0) { paintFace(on: canvas, pose) }
-        head.within(canvas, share: 1) { paintFeatures(on: canvas, pose) }
-        head.within(canvas, share: 0.45) { paintFringe(on: canvas, pose) }
+        body()
         canvas.restore()
     }
 

@@ -9,7 +9,7 @@ final class MediaFileSource: PictureSource {
     /// The file's length in samples: both streams begin anew at the same time.
     private let loopSamples: Int64
 
-    init(path: String, width: Int, height: Int) throws(StageError) {
+    init(path: String, width: Int, height: Int, framesPerSecond: Int) throws(StageError) {
         let remedy = "check the path; `ffprobe \(path)` tells what FFmpeg makes of the file"
         do throws(SourceError) {
             let pictureReader = try MediaDemuxer(path: path, kind: .picture)
@@ -18,7 +18,9 @@ final class MediaFileSource: PictureSource {
                 throw SourceError(reason: "\(path) has neither picture nor sound")
             }
             guard duration >= 0.04 else { throw SourceError(reason: "\(path) does not tell its length") }
-            pictures = pictureReader.map { FilePictures($0, width: width, height: height) }
+            pictures = pictureReader.map {
+                FilePictures($0, width: width, height: height, framesPerSecond: framesPerSecond)
+            }
             sounds = soundReader.map(FileSounds.init)
             loopSamples = Int64(min(duration, 1e6) * Double(OpusFormat.sampleRateHz))
             self.path = path
@@ -68,10 +70,13 @@ private final class FilePictures {
     let current: I420Picture
     private let following: I420Picture
     private var followingTime: Double?
+    /// Half a frame of the stage, in seconds: each picture is shown at the tick that is nearest to its time.
+    private let tolerance: Double
     private var round: Int64 = 0
 
-    init(_ reader: MediaDemuxer, width: Int, height: Int) {
+    init(_ reader: MediaDemuxer, width: Int, height: Int, framesPerSecond: Int) {
         self.reader = reader
+        tolerance = 0.5 / Double(framesPerSecond)
         current = I420Picture(width: width, height: height)
         following = I420Picture(width: width, height: height)
         followingTime = -1
@@ -83,8 +88,7 @@ private final class FilePictures {
             round = wanted
             followingTime = -1
         }
-        // Half a millisecond of tolerance for file formats that round their timestamps.
-        while let time = followingTime, time <= seconds + 0.0005 {
+        while let time = followingTime, time <= seconds + tolerance {
             if time >= 0 { current.copy(from: following) }
             let read = try unsafe reader.next { frame, time in unsafe (scale(frame), max(0, time)) }
             if let read, !read.0 { throw SourceError(reason: "the file's pictures cannot be converted") }

@@ -203,9 +203,9 @@ package final class Stage: Sendable {
                 playout.handle(
                     .loopBecameReady(frames: loop.frameCount, keyFrameInterval: loop.key.keyFrameInterval), now: now)
             case .loopMade(.failure(let error)):
-                performer.report(failure: "the idle loop cannot be encoded: \(error.reason)")
+                performer.report(failure: "the idle loop cannot be encoded: \(error.reason)", of: .loop)
             case .voiceFailed(let utterance, let reason):
-                performer.report(failure: reason)
+                performer.report(failure: reason, of: .voice)
                 playout.handle(.synthesisEnded(utterance), now: now)
             }
             return true

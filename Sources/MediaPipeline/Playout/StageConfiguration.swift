@@ -59,7 +59,9 @@ package struct StageConfiguration: Sendable, Equatable {
         switch source {
         case .builtInAvatar: AvatarSource(width: width, height: height)
         case .testPattern: TestPattern(width: width, height: height)
-        case .file(let path): try MediaFileSource(path: path, width: width, height: height)
+        case .file(let path):
+            try MediaFileSource(
+                path: path, width: width, height: height, framesPerSecond: framesPerSecond)
         case .rawFrames(let command): try FrameProcess(command: command, width: width, height: height)
         }
     }

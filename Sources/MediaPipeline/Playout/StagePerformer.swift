@@ -8,6 +8,9 @@ package protocol MediaFrameSink: Sendable {
 
 /// Carries out what the playout orders: draws, encodes, packetises and delivers. Owned by the stage's thread.
 struct StagePerformer: ~Copyable {
+    enum Part {
+        case picture, sound, voice, loop
+    }
     let stage: StageID
     let configuration: StageConfiguration
     let sink: any MediaFrameSink
@@ -18,8 +21,8 @@ struct StagePerformer: ~Copyable {
     private var voiceEncoder: OpusPacketEncoder?
     private var sourceSoundEncoder: OpusPacketEncoder?
     private var picture: I420Picture?
-    private var lastFailure: String?
-    /// Once the source has failed, its last picture stands until it succeeds again.
+    /// What fails at present, part by part: each failure is reported once.
+    private var failures: [Part: String] = [:]
     private(set) var reports: [StageEvent] = []
 
     init(
@@ -90,7 +93,7 @@ struct StagePerformer: ~Copyable {
                         framesPerSecond: configuration.framesPerSecond, bitRate: configuration.videoBitRate))
             }
         } catch {
-            report(failure: error.reason)
+            report(failure: error.reason, of: .picture)
             return
         }
         if picture == nil { picture = I420Picture(width: configuration.width, height: configuration.height) }
@@ -102,7 +105,7 @@ struct StagePerformer: ~Copyable {
             metrics.liveFrames.increment()
             deliver(.video, frame.payloads, stamp, start)
         } catch {
-            report(failure: error.reason)
+            report(failure: error.reason, of: .picture)
         }
     }
 
@@ -110,9 +113,10 @@ struct StagePerformer: ~Copyable {
         do throws(SourceError) {
             guard picture != nil else { return }
             try source.draw(moment, into: picture!)
-            lastFailure = nil
+            failures[.picture] = nil
         } catch {
-            report(failure: error.reason)
+            // The last picture stands until the source succeeds again.
+            report(failure: error.reason, of: .picture)
         }
     }
 
@@ -131,7 +135,7 @@ struct StagePerformer: ~Copyable {
             guard let packet = try voiceEncoder?.encode(samples) else { return }
             deliver(.audio, PacketizedPayloads(single: packet), stamp, now)
         } catch {
-            report(failure: error.reason)
+            report(failure: error.reason, of: .voice)
         }
     }
 
@@ -143,22 +147,30 @@ struct StagePerformer: ~Copyable {
             // The decoder's sound lags by the encoder's look-ahead: feed it that much earlier.
             let lookahead = Int64(sourceSoundEncoder?.lookahead ?? 0)
             let ahead = Duration.nanoseconds(lookahead * 1_000_000_000 / Int64(OpusFormat.sampleRateHz))
-            let samples = try source.sound(at: stamp.sourceTime + ahead)
+            let samples = sound(at: stamp.sourceTime + ahead)
             guard let packet = try sourceSoundEncoder?.encode(samples) else { return }
             deliver(.audio, PacketizedPayloads(single: packet), stamp, now)
-        } catch let error as SourceError {
-            report(failure: error.reason)
-        } catch let error as CodecError {
-            report(failure: error.reason)
         } catch {
-            report(failure: "\(error)")
+            report(failure: error.reason, of: .sound)
+        }
+    }
+
+    /// The source's sound, or silence where it has none.
+    private mutating func sound(at time: Duration) -> [Int16] {
+        do throws(SourceError) {
+            let samples = try source.sound(at: time)
+            failures[.sound] = nil
+            return samples
+        } catch {
+            report(failure: error.reason, of: .sound)
+            return [Int16](repeating: 0, count: OpusFormat.samplesPerPacket)
         }
     }
 
     /// A failure that goes on is reported once.
-    mutating func report(failure reason: String) {
-        guard lastFailure != reason else { return }
-        lastFailure = reason
+    mutating func report(failure reason: String, of part: Part) {
+        guard failures[part] != reason else { return }
+        failures[part] = reason
         metrics.failures.increment()
         reports.append(.degraded(reason: reason))
     }

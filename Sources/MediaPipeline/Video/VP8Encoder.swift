@@ -92,7 +92,7 @@ package struct CodecError: Error, Equatable, CustomStringConvertible {
         unsafe settings.g_pass = VPX_RC_ONE_PASS
         unsafe settings.rc_end_usage = VPX_CBR
         unsafe settings.rc_target_bitrate = UInt32(max(1, configuration.bitRate / 1000))
-        unsafe settings.rc_min_quantizer = configuration.effort == .live ? 4 : 12
+        unsafe settings.rc_min_quantizer = configuration.effort == .live ? 10 : 18
         unsafe settings.rc_max_quantizer = 56
         unsafe settings.rc_undershoot_pct = 100
         unsafe settings.rc_overshoot_pct = 15

@@ -95,7 +95,7 @@ extension OfferAnswer {
             extensions: RTPHeaderExtensionIDs(
                 mid: Offered.mid, absoluteSendTime: Offered.absoluteSendTime,
                 transportSequenceNumber: numbers ? Offered.transportSequenceNumber : nil,
-                audioLevel: kind == .audio ? Offered.audioLevel : nil),
+                audioLevel: kind == .audio && capabilities.receives(kind) ? Offered.audioLevel : nil),
             reducedSizeRTCP: true)
         let codec: MediaCodec = kind == .video ? .vp8 : .opus
         let payloadType = kind == .video ? Offered.vp8 : Offered.opus

@@ -25,12 +25,12 @@ extension OfferAnswer {
             return .rejected(reason: "\(codec.rawValue) is not among its codecs")
         }
         let retransmission = kind == .video ? section.retransmissionPayloadType(of: map.payloadType) : nil
-        let extensions = accepted(section.headerExtensions, kind: kind)
         let remote = section.direction
+        let direction = MediaDirection(sends: maySend && remote.receives, receives: mayReceive && remote.sends)
+        let extensions = accepted(section.headerExtensions, kind: kind, direction: direction)
         var media = NegotiatedMedia(
             index: index, mid: section.mid ?? "", kind: kind,
-            direction: MediaDirection(sends: maySend && remote.receives, receives: mayReceive && remote.sends),
-            extensions: extensions, reducedSizeRTCP: section.has("rtcp-rsize"))
+            direction: direction, extensions: extensions, reducedSizeRTCP: section.has("rtcp-rsize"))
         let offered = section.feedback(map.payloadType)
         if media.direction.sends {
             let repair: RTPSendStream.Retransmission? = retransmission.flatMap {
@@ -52,11 +52,13 @@ extension OfferAnswer {
     }
 
     /// The extensions that we write or read, with the peer's numbers.
-    private func accepted(_ offered: RTPHeaderExtensionIDs, kind: MediaKind) -> RTPHeaderExtensionIDs {
+    private func accepted(_ offered: RTPHeaderExtensionIDs, kind: MediaKind, direction: MediaDirection)
+        -> RTPHeaderExtensionIDs
+    {
         RTPHeaderExtensionIDs(
             mid: offered.mid, absoluteSendTime: offered.absoluteSendTime,
             transportSequenceNumber: capabilities.usesTransportFeedback ? offered.transportSequenceNumber : nil,
-            audioLevel: kind == .audio && capabilities.receivesAudio ? offered.audioLevel : nil)
+            audioLevel: kind == .audio && direction.receives ? offered.audioLevel : nil)
     }
 
     /// The feedback that we act on. NACK only where an RTX stream can carry the repair: see ``RTPSendStream/handleNACK(_:roundTripTime:now:)``.

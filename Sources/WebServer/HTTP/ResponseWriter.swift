@@ -4,8 +4,8 @@ internal import Core
 /// - SeeAlso: [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112)
 struct ResponseWriter {
     enum Step: Equatable {
-        /// Bytes to send; more will follow.
-        case bytes([UInt8])
+        /// Bytes to send; nothing comes after the last.
+        case bytes([UInt8], isLast: Bool)
         /// A stream has nothing to send at the moment.
         case waiting
         case finished
@@ -99,19 +99,23 @@ struct ResponseWriter {
     /// At most `limit` bytes that come next.
     mutating func next(_ limit: Int) -> Step {
         if pending.count < limit, let broken = fill(limit - pending.count) { return broken }
-        if pending.isEmpty {
-            switch source {
-            case .stream: return isStreamOver ? .finished : .waiting
-            default: return .finished
-            }
-        }
+        if pending.isEmpty { return isExhausted ? .finished : .waiting }
         if pending.count <= limit {
             defer { pending = [] }
-            return .bytes(pending)
+            return .bytes(pending, isLast: isExhausted)
         }
         let piece = Array(pending.prefix(limit))
         pending.removeFirst(limit)
-        return .bytes(piece)
+        return .bytes(piece, isLast: false)
+    }
+
+    /// Whether nothing will come behind what is pending.
+    private var isExhausted: Bool {
+        switch source {
+        case .none: true
+        case .stream: isStreamOver
+        case .bytes, .file: false
+        }
     }
 
     /// Moves up to `count` bytes of the body behind what is pending.

@@ -167,6 +167,7 @@ internal import Glibc
         case LWS_CALLBACK_RECEIVE_PONG: service.webSocketHeard(connection)
         case LWS_CALLBACK_SERVER_WRITEABLE: return service.webSocketWritable(connection)
         case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: unsafe service.webSocketClosing(connection, bytes)
+        case LWS_CALLBACK_RAW_ADOPT, LWS_CALLBACK_RAW_RX: return service.rawRequested()
         case LWS_CALLBACK_CLOSED, LWS_CALLBACK_WSI_DESTROY: service.forget(connection)
         default: break
         }

@@ -84,7 +84,9 @@ internal import Glibc
     func fragment(_ index: Int, of token: lws_token_indexes) -> String? {
         let length = unsafe Int(lws_hdr_fragment_length(pointer, token, Int32(index)))
         guard length > 0 else { return nil }
-        return unsafe text(capacity: length) { unsafe lws_hdr_copy_fragment(pointer, $0, Int32($1), token, Int32(index)) }
+        return unsafe text(capacity: length) {
+            unsafe lws_hdr_copy_fragment(pointer, $0, Int32($1), token, Int32(index))
+        }
     }
 
     /// A header that libwebsockets has no token for; `name` is lower-case and ends with a colon.

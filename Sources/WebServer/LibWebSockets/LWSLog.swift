@@ -6,6 +6,11 @@ enum LWSLog {
     private static let logger = Logger("libwebsockets")
 
     static func install() {
+        _ = isInstalled
+    }
+
+    /// Set once in the process: the library keeps it in a global.
+    private static let isInstalled: Bool = {
         let levels = Int32(LLL_ERR) | Int32(LLL_WARN)
         unsafe lws_set_log_level(levels) { level, text in
             guard let text = unsafe text else { return }
@@ -17,5 +22,6 @@ enum LWSLog {
                 LWSLog.logger.debug("library reports", ["text": .string(line)])
             }
         }
-    }
+        return true
+    }()
 }

@@ -260,8 +260,10 @@ extension WebService {
         guard case .responding(let exchange) = connection.state else { return 0 }
         exchange.lastProgress = SystemClock.now()
         switch exchange.writer?.next(Self.pieceBytes) ?? .broken {
-        case .bytes(let bytes):
+        case .bytes(let bytes, let isLast):
             guard connection.instance.write(bytes, as: LWS_WRITE_HTTP) else { return -1 }
+            // At once, or the client's next request could come before we await it.
+            if isLast { return finish(exchange, on: connection) }
             connection.instance.requestWritable()
             return 0
         case .waiting:

@@ -28,13 +28,19 @@ extension WebService {
         return 0
     }
 
+    /// LWS_CALLBACK_RAW_ADOPT: a CONNECT request, of which libwebsockets makes a raw connection. Not here.
+    func rawRequested() -> Int32 {
+        refusals.count(.method)
+        return -1
+    }
+
     /// Answers a handshake with an error, and ends the connection.
     private func turnDown(_ connection: Connection, _ status: HTTPStatus, _ reason: String) -> Int32 {
         let response = listeners[connection.listener].router.error(status, reason)
         var writer = ResponseWriter(
             response, to: .get, isHTTP11: true, keepsAlive: false, date: SystemClock.wallTime().secondsSince1970)
         connection.state = .closing
-        if case .bytes(let bytes) = writer.next(65_536) { _ = connection.instance.write(bytes, as: LWS_WRITE_HTTP) }
+        if case .bytes(let bytes, _) = writer.next(65_536) { _ = connection.instance.write(bytes, as: LWS_WRITE_HTTP) }
         return -1
     }
 
@@ -113,10 +119,11 @@ extension WebService {
         case .text(let bytes): return connection.instance.write(bytes, as: LWS_WRITE_TEXT) ? 0 : -1
         case .binary(let bytes): return connection.instance.write(bytes, as: LWS_WRITE_BINARY) ? 0 : -1
         case .close(let code, let reason):
-            if code == .tryAgainLater { refusals.count(.slowReader) }
             endpoint.closeCode = code
             connection.instance.setCloseReason(code, reason)
             return -1
+        case .overflow:
+            return close(connection, endpoint, .tryAgainLater, "reader too slow", .slowReader)
         }
     }
 

@@ -10,17 +10,21 @@ package final class WebSocketConnection: Sendable {
         case text([UInt8])
         case binary([UInt8])
         case close(WebSocketCloseCode, reason: String)
+        /// The queue was full: closed with 1013.
+        case overflow
 
         var count: Int {
             switch self {
             case .text(let bytes), .binary(let bytes): bytes.count
-            case .close: 0
+            case .close, .overflow: 0
             }
         }
     }
 
     private struct State {
         var queue: [Outgoing] = []
+        /// Where the queue's unsent part begins: taking from the front of an array would cost its length.
+        var first = 0
         var queuedBytes = 0
         var isOpen = true
         var closeCode: WebSocketCloseCode?
@@ -88,13 +92,15 @@ package final class WebSocketConnection: Sendable {
                 // The reader does not keep up: what is queued is worth nothing to it any more.
                 state.isOpen = false
                 state.closeCode = .tryAgainLater
-                state.queue = [.close(.tryAgainLater, reason: "reader too slow")]
+                state.queue = [.overflow]
+                state.first = 0
                 state.queuedBytes = 0
                 return (false, true)
             }
             state.queue.append(item)
             state.queuedBytes += item.count
-            return (true, true)
+            // Behind another item it needs no call: the service thread takes items until there are none.
+            return (true, state.queue.count - state.first == 1)
         }
         if needsWake { wake(id) }
         return isAccepted
@@ -104,10 +110,16 @@ package final class WebSocketConnection: Sendable {
 
     func takeNext() -> (item: Outgoing, hasMore: Bool)? {
         state.withLock { state in
-            guard !state.queue.isEmpty else { return nil }
-            let item = state.queue.removeFirst()
+            guard state.first < state.queue.count else { return nil }
+            let item = state.queue[state.first]
+            state.first += 1
             state.queuedBytes -= item.count
-            return (item, !state.queue.isEmpty)
+            let hasMore = state.first < state.queue.count
+            if !hasMore || state.first > 256 {
+                state.queue.removeFirst(state.first)
+                state.first = 0
+            }
+            return (item, hasMore)
         }
     }
 
@@ -116,6 +128,7 @@ package final class WebSocketConnection: Sendable {
             state.isOpen = false
             if state.closeCode == nil { state.closeCode = code }
             state.queue = []
+            state.first = 0
             state.queuedBytes = 0
         }
     }
