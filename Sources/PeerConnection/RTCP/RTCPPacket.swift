@@ -73,7 +73,8 @@ package enum RTCPPacket: Equatable, Sendable {
             if first & 0x20 != 0 {
                 guard reader.isAtEnd, end > 0 else { throw .padding }
                 let padding = Int(body[end - 1])
-                guard padding > 0, padding % 4 == 0, padding <= end else { throw .padding }
+                // RFC 3550 wants a multiple of four; libwebrtc pads transport feedback by one to three bytes.
+                guard padding > 0, padding <= end else { throw .padding }
                 end -= padding
             }
             packets.append(try parse(type: type, count: first & 0x1F, body: body.extracting(0..<end)))

@@ -17,13 +17,13 @@ package struct RTPSendStream: Sendable {
 
     package let kind: MediaKind
     package let ssrc: SSRC
-    package let payloadType: UInt8
-    package let retransmission: Retransmission?
+    package private(set) var payloadType: UInt8
+    package private(set) var retransmission: Retransmission?
     /// Added to the stage's clock: each viewer has its own origin (RFC 3550 §5.1 wants it random).
     package let timestampOffset: UInt32
 
-    private let header: RTPHeaderTemplate
-    private let retransmissionHeader: RTPHeaderTemplate?
+    private var header: RTPHeaderTemplate
+    private var retransmissionHeader: RTPHeaderTemplate?
     private var nextSequenceNumber: UInt16
     private var nextRetransmissionSequenceNumber: UInt16
     private var ring = RetransmissionRing()
@@ -44,6 +44,19 @@ package struct RTPSendStream: Sendable {
         // 15 bits: a wrap within the first packets would leave the receiver's SRTP rollover counter in doubt (RFC 3711 §3.3.1).
         nextSequenceNumber = random.uint16() & 0x7FFF
         nextRetransmissionSequenceNumber = random.uint16() & 0x7FFF
+        header = RTPHeaderTemplate(ssrc: ssrc, payloadType: payloadType, mid: mid, extensions: extensions)
+        retransmissionHeader = retransmission.map {
+            RTPHeaderTemplate(ssrc: $0.ssrc, payloadType: $0.payloadType, mid: mid, extensions: extensions)
+        }
+    }
+
+    /// Takes over what a later exchange of descriptions agreed on. Sequence numbers and timestamps go on: the SRTP index of a
+    /// stream never goes back.
+    package mutating func renegotiate(
+        payloadType: UInt8, retransmission: Retransmission?, mid: String, extensions: RTPHeaderExtensionIDs
+    ) {
+        self.payloadType = payloadType
+        self.retransmission = retransmission
         header = RTPHeaderTemplate(ssrc: ssrc, payloadType: payloadType, mid: mid, extensions: extensions)
         retransmissionHeader = retransmission.map {
             RTPHeaderTemplate(ssrc: $0.ssrc, payloadType: $0.payloadType, mid: mid, extensions: extensions)

@@ -1,1 +1,0 @@
-// Networking: see docs/architecture.md.

@@ -1,0 +1,72 @@
+/// A status code and its reason phrase.
+/// - SeeAlso: [RFC 9110 §15](https://www.rfc-editor.org/rfc/rfc9110#section-15)
+package struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
+    package let code: Int
+    package init(_ code: Int) { self.code = code }
+
+    package static let ok = HTTPStatus(200)
+    package static let created = HTTPStatus(201)
+    package static let accepted = HTTPStatus(202)
+    package static let noContent = HTTPStatus(204)
+    package static let partialContent = HTTPStatus(206)
+    package static let notModified = HTTPStatus(304)
+    package static let badRequest = HTTPStatus(400)
+    package static let unauthorized = HTTPStatus(401)
+    package static let forbidden = HTTPStatus(403)
+    package static let notFound = HTTPStatus(404)
+    package static let methodNotAllowed = HTTPStatus(405)
+    package static let notAcceptable = HTTPStatus(406)
+    package static let requestTimeout = HTTPStatus(408)
+    package static let conflict = HTTPStatus(409)
+    package static let gone = HTTPStatus(410)
+    package static let lengthRequired = HTTPStatus(411)
+    package static let preconditionFailed = HTTPStatus(412)
+    package static let contentTooLarge = HTTPStatus(413)
+    package static let unsupportedMediaType = HTTPStatus(415)
+    package static let rangeNotSatisfiable = HTTPStatus(416)
+    package static let unprocessableContent = HTTPStatus(422)
+    package static let upgradeRequired = HTTPStatus(426)
+    package static let preconditionRequired = HTTPStatus(428)
+    package static let tooManyRequests = HTTPStatus(429)
+    package static let internalServerError = HTTPStatus(500)
+    package static let notImplemented = HTTPStatus(501)
+    package static let serviceUnavailable = HTTPStatus(503)
+
+    /// Whether a response of this status never has a body (RFC 9110 §6.4.1).
+    var forbidsBody: Bool { code < 200 || code == 204 || code == 304 }
+
+    package var description: String { "\(code) \(reasonPhrase)" }
+
+    package var reasonPhrase: String {
+        switch code {
+        case 200: "OK"
+        case 201: "Created"
+        case 202: "Accepted"
+        case 204: "No Content"
+        case 206: "Partial Content"
+        case 304: "Not Modified"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 406: "Not Acceptable"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 410: "Gone"
+        case 411: "Length Required"
+        case 412: "Precondition Failed"
+        case 413: "Content Too Large"
+        case 415: "Unsupported Media Type"
+        case 416: "Range Not Satisfiable"
+        case 422: "Unprocessable Content"
+        case 426: "Upgrade Required"
+        case 428: "Precondition Required"
+        case 429: "Too Many Requests"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 503: "Service Unavailable"
+        default: "Status \(code)"
+        }
+    }
+}

@@ -1,0 +1,111 @@
+internal import Core
+
+/// One TCP connection as the service thread knows it, from its acceptance to its end.
+final class Connection {
+    enum State {
+        /// For the next request; libwebsockets reads the headers and has a timer on them.
+        case awaitingRequest
+        case receivingBody(IncomingRequest, deadline: Instant)
+        /// The handler's task is at work.
+        case handling(Exchange)
+        case responding(Exchange)
+        case upgrading(PendingWebSocket)
+        case webSocket(WebSocketEndpoint)
+        /// Nothing more is to happen but the end.
+        case closing
+    }
+
+    let id: UInt64
+    /// Index into the service's listeners.
+    let listener: Int
+    let remoteAddress: SocketAddress
+    /// libwebsockets' instance; valid until LWS_CALLBACK_WSI_DESTROY, which removes this connection.
+    var instance: LWSInstance
+    var state = State.awaitingRequest
+
+    init(id: UInt64, listener: Int, remoteAddress: SocketAddress, instance: LWSInstance) {
+        self.id = id
+        self.listener = listener
+        self.remoteAddress = remoteAddress
+        self.instance = instance
+    }
+}
+
+/// A request whose body is still on its way.
+struct IncomingRequest {
+    var request: HTTPRequest
+    let handler: Router.Handler
+    let announced: Int
+    let isHTTP11: Bool
+    let keepsAlive: Bool
+}
+
+/// A request that is being answered.
+final class Exchange {
+    let method: HTTPMethod
+    let isHTTP11: Bool
+    let keepsAlive: Bool
+    /// Tells late letters of an earlier request on the same connection from this one's.
+    let number: UInt64
+    var task: Task<Void, Never>?
+    var writer: ResponseWriter?
+    /// Waits until the last piece of a stream has been handed to the kernel.
+    var whenSent: CheckedContinuation<Bool, Never>?
+    var lastProgress: Instant
+
+    init(method: HTTPMethod, isHTTP11: Bool, keepsAlive: Bool, number: UInt64, now: Instant) {
+        self.method = method
+        self.isHTTP11 = isHTTP11
+        self.keepsAlive = keepsAlive
+        self.number = number
+        lastProgress = now
+    }
+
+    func abandon() {
+        task?.cancel()
+        whenSent?.resume(returning: false)
+        whenSent = nil
+        writer = nil
+    }
+}
+
+/// A WebSocket whose handshake we agreed to.
+struct PendingWebSocket {
+    let handler: Router.WebSocketHandler
+    let parameters: [String: String]
+    let request: HTTPRequest
+}
+
+/// The service thread's end of a WebSocket.
+final class WebSocketEndpoint {
+    let connection: WebSocketConnection
+    let incoming: AsyncStream<WebSocketMessage>.Continuation
+    /// Fragments of the message that is being received.
+    var fragments: [UInt8] = []
+    var isReceiving = false
+    var allowance: Double
+    var refilled: Instant
+    var lastHeard: Instant
+    var pingIsDue = false
+    var closeCode = WebSocketCloseCode.abnormal
+
+    init(
+        connection: WebSocketConnection, incoming: AsyncStream<WebSocketMessage>.Continuation, allowance: Int,
+        now: Instant
+    ) {
+        self.connection = connection
+        self.incoming = incoming
+        self.allowance = Double(allowance)
+        refilled = now
+        lastHeard = now
+    }
+
+    /// Takes one message from the allowance; false where the peer sends too many.
+    func takeMessage(perSecond rate: Int, now: Instant) -> Bool {
+        allowance = min(2 * Double(rate), allowance + (now - refilled).seconds * Double(rate))
+        refilled = now
+        guard allowance >= 1 else { return false }
+        allowance -= 1
+        return true
+    }
+}

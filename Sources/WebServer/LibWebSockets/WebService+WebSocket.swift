@@ -1,0 +1,164 @@
+internal import CWebSockets
+internal import Core
+
+/// WebSockets. The functions named after callbacks return what the callback returns.
+extension WebService {
+    /// LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: 0 lets libwebsockets answer the handshake; 1: we answered ourselves.
+    func upgradeRequested(_ connection: Connection, to name: String) -> Int32 {
+        guard case .awaitingRequest = connection.state else { return -1 }
+        let listener = listeners[connection.listener]
+        guard name == "websocket", let head = try? RequestHead(connection.instance), head.method == .get else {
+            refusals.count(.upgradeUnsupported)
+            return turnDown(connection, .notImplemented, "only WebSocket is spoken here")
+        }
+        guard !isDraining else {
+            refusals.count(.draining)
+            return turnDown(connection, .serviceUnavailable, "the server is stopping")
+        }
+        guard ledgers[connection.listener].takeRequest(connection.remoteAddress.ip, now: SystemClock.now()) else {
+            refusals.count(.requestRate)
+            return turnDown(connection, .tooManyRequests, "too many requests")
+        }
+        guard let (handler, parameters) = listener.router.matchWebSocket(head.path) else {
+            refusals.count(.upgradeNotFound)
+            return turnDown(connection, .notFound, "no WebSocket lives here")
+        }
+        let request = head.request(from: connection.remoteAddress, listener: listener.name)
+        connection.state = .upgrading(PendingWebSocket(handler: handler, parameters: parameters, request: request))
+        return 0
+    }
+
+    /// LWS_CALLBACK_RAW_ADOPT: a CONNECT request, of which libwebsockets makes a raw connection. Not here.
+    func rawRequested() -> Int32 {
+        refusals.count(.method)
+        return -1
+    }
+
+    /// Answers a handshake with an error, and ends the connection.
+    private func turnDown(_ connection: Connection, _ status: HTTPStatus, _ reason: String) -> Int32 {
+        let response = listeners[connection.listener].router.error(status, reason)
+        var writer = ResponseWriter(
+            response, to: .get, isHTTP11: true, keepsAlive: false, date: SystemClock.wallTime().secondsSince1970)
+        connection.state = .closing
+        if case .bytes(let bytes, _) = writer.next(65_536) { _ = connection.instance.write(bytes, as: LWS_WRITE_HTTP) }
+        return -1
+    }
+
+    /// LWS_CALLBACK_ESTABLISHED: the handshake is done; the handler's task begins.
+    func webSocketEstablished(_ connection: Connection) -> Int32 {
+        guard case .upgrading(let pending) = connection.state else { return -1 }
+        let limits = listeners[connection.listener].limits
+        let webSocket = WebSocketConnection(
+            id: connection.id, path: pending.request.path, query: pending.request.query,
+            headers: pending.request.headers, remoteAddress: connection.remoteAddress,
+            listener: pending.request.listener, queueLimit: limits.webSocketOutgoingBytes
+        ) { [weak self] id in self?.post(.webSocketHasOutput(id)) }
+        let (messages, incoming) = AsyncStream<WebSocketMessage>.makeStream(
+            bufferingPolicy: .bufferingOldest(limits.webSocketIncomingMessages))
+        connection.state = .webSocket(
+            WebSocketEndpoint(
+                connection: webSocket, incoming: incoming, allowance: 2 * limits.webSocketMessagesPerSecond,
+                now: SystemClock.now()))
+        Task {
+            await pending.handler(webSocket, pending.parameters, messages)
+            webSocket.close()
+        }
+        return 0
+    }
+
+    /// LWS_CALLBACK_RECEIVE: a piece of a frame.
+    func webSocketReceived(_ connection: Connection, _ bytes: UnsafeRawBufferPointer) -> Int32 {
+        guard case .webSocket(let endpoint) = connection.state else { return -1 }
+        let limits = listeners[connection.listener].limits
+        let now = SystemClock.now()
+        endpoint.lastHeard = now
+        if !endpoint.isReceiving {
+            guard endpoint.takeMessage(perSecond: limits.webSocketMessagesPerSecond, now: now) else {
+                return close(connection, endpoint, .policyViolation, "too many messages", .messageRate)
+            }
+            endpoint.isReceiving = true
+        }
+        guard endpoint.fragments.count + bytes.count <= limits.webSocketMessageBytes else {
+            return close(connection, endpoint, .messageTooBig, "message too big", .messageTooBig)
+        }
+        unsafe endpoint.fragments.append(contentsOf: bytes)
+        guard connection.instance.isMessageComplete else { return 0 }
+        let whole = endpoint.fragments
+        endpoint.fragments = []
+        endpoint.isReceiving = false
+        let message: WebSocketMessage
+        if connection.instance.isMessageBinary {
+            message = .binary(whole)
+        } else if let text = String(validating: whole, as: UTF8.self) {
+            message = .text(text)
+        } else {
+            return close(connection, endpoint, .invalidPayload, "text is not UTF-8", .messageNotUTF8)
+        }
+        if case .dropped = endpoint.incoming.yield(message) {
+            return close(connection, endpoint, .tryAgainLater, "too many messages wait", .slowHandler)
+        }
+        return 0
+    }
+
+    /// LWS_CALLBACK_RECEIVE_PONG.
+    func webSocketHeard(_ connection: Connection) {
+        if case .webSocket(let endpoint) = connection.state { endpoint.lastHeard = SystemClock.now() }
+    }
+
+    /// LWS_CALLBACK_SERVER_WRITEABLE: one message, ping or close at a time.
+    func webSocketWritable(_ connection: Connection) -> Int32 {
+        guard case .webSocket(let endpoint) = connection.state else { return -1 }
+        if endpoint.pingIsDue {
+            endpoint.pingIsDue = false
+            connection.instance.requestWritable()
+            return connection.instance.write([], as: LWS_WRITE_PING) ? 0 : -1
+        }
+        guard let (item, hasMore) = endpoint.connection.takeNext() else { return 0 }
+        if hasMore { connection.instance.requestWritable() }
+        switch item {
+        case .text(let bytes): return connection.instance.write(bytes, as: LWS_WRITE_TEXT) ? 0 : -1
+        case .binary(let bytes): return connection.instance.write(bytes, as: LWS_WRITE_BINARY) ? 0 : -1
+        case .close(let code, let reason):
+            endpoint.closeCode = code
+            connection.instance.setCloseReason(code, reason)
+            return -1
+        case .overflow:
+            return close(connection, endpoint, .tryAgainLater, "reader too slow", .slowReader)
+        }
+    }
+
+    /// LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: the close frame's body, which may be empty.
+    func webSocketClosing(_ connection: Connection, _ bytes: UnsafeRawBufferPointer) {
+        guard case .webSocket(let endpoint) = connection.state else { return }
+        endpoint.closeCode =
+            bytes.count >= 2 ? unsafe WebSocketCloseCode(UInt16(bytes[0]) << 8 | UInt16(bytes[1])) : .normal
+    }
+
+    private func close(
+        _ connection: Connection, _ endpoint: WebSocketEndpoint, _ code: WebSocketCloseCode, _ text: String,
+        _ reason: Refusals.Reason
+    ) -> Int32 {
+        refusals.count(reason)
+        endpoint.closeCode = code
+        connection.instance.setCloseReason(code, text)
+        return -1
+    }
+
+    /// The connection is gone.
+    func finish(_ endpoint: WebSocketEndpoint) {
+        endpoint.connection.didClose(endpoint.closeCode)
+        endpoint.incoming.finish()
+    }
+
+    func sweepWebSocket(_ connection: Connection, _ endpoint: WebSocketEndpoint, _ now: Instant) {
+        let silence = now - endpoint.lastHeard
+        let interval = listeners[connection.listener].limits.webSocketPingInterval
+        if silence > interval * 2 {
+            refusals.count(.silentPeer)
+            connection.instance.kill()
+        } else if silence > interval, !endpoint.pingIsDue {
+            endpoint.pingIsDue = true
+            connection.instance.requestWritable()
+        }
+    }
+}
