@@ -1,1 +1,30 @@
-print("bench")
+import Core
+import Foundation
+import MediaLoop
+import MediaPipeline
+import PeerConnection
+
+// Measures what a viewer, a packet and a frame cost, in one run and as ratios; the crowd of viewers is a process of its own.
+//   StreamerBench [--viewers 50,200,500] [--seconds 10]
+
+let arguments = CommandLine.arguments
+if arguments.count == 5, arguments[1] == "client", let count = Int(arguments[2]), let perSecond = Int(arguments[3]) {
+    try runLoadClient(count: count, perSecond: perSecond, watchesKeyFrames: arguments[4] == "watch")
+}
+
+func option(_ name: String) -> String? {
+    guard let index = arguments.firstIndex(of: name), index + 1 < arguments.count else { return nil }
+    return arguments[index + 1]
+}
+
+var quiet = LogOutput.Settings()
+quiet.level = .warning
+LogOutput.configure(quiet)
+
+let counts = (option("--viewers") ?? "50,200,500").split(separator: ",").compactMap { Int($0) }
+let seconds = Double(option("--seconds") ?? "10") ?? 10
+let benchmark = Benchmark(seconds: seconds)
+emit("AvatarStreamer benchmark: 512x512, 30 fps, 1 Mbit/s, Opus 48 kbit/s, direct path on loopback, AES-128-GCM")
+try await benchmark.idleStage()
+for count in counts { try await benchmark.crowd(of: count) }
+try await benchmark.joins(count: 200, perSecond: 20)

@@ -1,1 +1,161 @@
-// MediaLoop: see docs/architecture.md.
+package import Core
+internal import MediaPipeline
+internal import Networking
+package import PeerConnection
+internal import Synchronization
+
+/// The thread that owns the media sockets and every viewer's peer.
+///
+/// All state lives on the loop's thread; the methods here post to its mailbox.
+package final class MediaLoop: MediaFrameSink, Sendable {
+    package let configuration: MediaLoopConfiguration
+    private let loop: EventLoop
+    private let board: LoopBound<Switchboard?>
+    private let metrics: LoopMetrics
+    private let registry: MetricsRegistry
+    private let dtlsContext: DTLSContext
+    private let degradedParts = Mutex<[DegradedPart]>([])
+
+    package init(configuration: MediaLoopConfiguration, metrics: MetricsRegistry) throws(MediaLoopError) {
+        self.configuration = configuration
+        self.registry = metrics
+        self.metrics = LoopMetrics(metrics)
+        do {
+            loop = try EventLoop(name: "media-loop")
+        } catch {
+            throw MediaLoopError(.system, error)
+        }
+        do {
+            dtlsContext = try DTLSContext(certificate: DTLSCertificate())
+        } catch {
+            throw MediaLoopError(
+                code: .certificate, reason: "the DTLS certificate could not be made: \(error)",
+                remedy: "avatar-streamer version")
+        }
+        board = LoopBound(nil, on: loop)
+    }
+
+    /// Binds the sockets and starts the thread.
+    package func start() async throws(MediaLoopError) {
+        let sockets: MediaSockets
+        do {
+            sockets = try MediaSockets(configuration.connectivity)
+            try loop.start()
+        } catch {
+            throw MediaLoopError(.portUnavailable, error)
+        }
+        let failure = await loop.perform { [self] () -> SocketError? in
+            let board = Switchboard(
+                configuration: configuration, loop: loop, metrics: metrics, random: .system, dtlsContext: dtlsContext,
+                policy: RemoteCandidatePolicy(
+                    ownAddresses: [configuration.connectivity.publicAddress], hasRoute: { Networking.Route.exists(to: $0) }))
+            do throws(SocketError) {
+                try board.start(sockets, degraded: { parts in self.degradedParts.withLock { $0 = parts } })
+            } catch {
+                return error
+            }
+            self.board.withValue { $0 = board }
+            return nil
+        }
+        if let failure = failure ?? nil { throw MediaLoopError(.system, failure) }
+        SocketMetrics(sockets, registry).start(on: loop)
+    }
+
+    /// Says goodbye to every viewer, releases the external allocation, and ends the thread.
+    package func stop() async {
+        await onLoop { $0.stop() }
+        _ = await loop.perform { self.board.withValue { $0 = nil } }
+        await loop.stop()
+    }
+
+    /// From now on new viewers are refused with ``ViewerError/Code/draining``.
+    package func drain() {
+        post { $0.isDraining = true }
+    }
+
+    /// What cannot do its work at the moment.
+    package var degraded: [DegradedPart] { degradedParts.withLock { $0 } }
+
+    package func deliver(_ frame: MediaFrame, stage: StageID) {
+        post { $0.fanOut(frame, stage: stage) }
+    }
+
+    /// Makes a stage known. The closures are called on the loop's thread and must return at once.
+    package func addStage(
+        _ id: StageID, keyFrameRequested: @escaping @Sendable () -> Void,
+        viewerCountChanged: @escaping @Sendable (Int) -> Void
+    ) {
+        post {
+            $0.stages[id] = StageFanOut(keyFrameRequested: keyFrameRequested, viewerCountChanged: viewerCountChanged)
+        }
+    }
+
+    /// Forgets a stage; its viewers are closed.
+    package func removeStage(_ id: StageID) {
+        post { board in
+            for viewer in board.stages[id]?.viewers ?? [] { board.removeViewer(viewer.id) }
+            board.stages[id] = nil
+        }
+    }
+
+    /// Answers a viewer's offer. `remoteAddress` is the signaling connection's own remote address, so that a relay can
+    /// permit it early.
+    package func addViewer(
+        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool
+    ) async throws(ViewerError) -> ViewerAnswer {
+        try await attempt { (board) throws(ViewerError) in
+            try board.addViewer(
+                stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: includeCandidates)
+        }
+    }
+
+    /// Answers a further offer of the same viewer: an ICE restart or changed media sections. The answer's `events` is an
+    /// ended stream; the first goes on.
+    package func renegotiate(viewer: ViewerID, offer: String) async throws(ViewerError) -> ViewerAnswer {
+        try await attempt { (board) throws(ViewerError) in try board.renegotiate(viewer, offer: offer) }
+    }
+
+    /// Adds a trickled candidate line; a refused one is counted and otherwise ignored. False where it does not parse.
+    @discardableResult
+    package func addRemoteCandidate(viewer: ViewerID, line: String) async -> Bool {
+        await onLoop { $0.addRemoteCandidate(line, of: viewer) } ?? false
+    }
+
+    package func endOfCandidates(viewer: ViewerID) {
+        post { $0.endOfCandidates(viewer) }
+    }
+
+    package func removeViewer(_ id: ViewerID, reason: String) {
+        post { $0.removeViewer(id) }
+    }
+
+    package func summary() async -> MediaLoopSummary {
+        await onLoop { $0.summary } ?? MediaLoopSummary()
+    }
+
+    /// One viewer's figures; nil for a viewer that is gone.
+    package func statistics(viewer: ViewerID) async -> ViewerStatistics? {
+        await onLoop { $0.statistics(of: viewer) } ?? nil
+    }
+
+    // MARK: The mailbox
+
+    private func post(_ work: @escaping @Sendable (Switchboard) -> Void) {
+        loop.submit { self.board.withValue { board in if let board { work(board) } } }
+    }
+
+    @discardableResult
+    private func onLoop<Result: Sendable>(_ work: @escaping @Sendable (Switchboard) -> Result) async -> Result? {
+        await loop.perform { self.board.withValue { board in board.map(work) } } ?? nil
+    }
+
+    private func attempt(
+        _ work: @escaping @Sendable (Switchboard) throws(ViewerError) -> ViewerAnswer
+    ) async throws(ViewerError) -> ViewerAnswer {
+        let outcome = await onLoop { board -> Result<ViewerAnswer, ViewerError> in
+            do throws(ViewerError) { return .success(try work(board)) } catch { return .failure(error) }
+        }
+        guard let outcome else { throw ViewerError(.draining, "The server is shutting down") }
+        return try outcome.get()
+    }
+}

@@ -1,0 +1,56 @@
+# The project's verbs. `make help` lists them.
+SWIFT_FLAGS := --explicit-target-dependency-import-check error
+SERVER := .build/release/avatar-streamer
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test unit-test e2e-test bench soak lint format fuzz tsan docs clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup: ## install the Debian and Python packages that building and testing need
+	@scripts/setup test
+
+build: ## build the server, optimised
+	@swift build $(SWIFT_FLAGS) -c release --product avatar-streamer
+
+run: ## set up, build and start the server on its defaults (ARGS="--config FILE" for others)
+	@scripts/setup run
+	@$(MAKE) --no-print-directory build
+	@exec $(SERVER) serve $(ARGS)
+
+test: setup unit-test e2e-test ## set up, build and run every test, a real browser included
+
+unit-test: ## the Swift tests alone
+	@swift test $(SWIFT_FLAGS) --disable-xctest
+
+e2e-test: build ## the tests that drive the built server with Chromium, aiortc and coturn
+	@.venv/bin/python -m pytest -q Tests/EndToEnd
+
+bench: ## measure the cost of a viewer, of a packet and of a frame, as ratios within one run
+	@swift build $(SWIFT_FLAGS) -c release --product StreamerBench
+	@.build/release/StreamerBench $(ARGS)
+
+soak: build ## an hour of viewers coming and going; memory and descriptors must stay flat (ARGS="--minutes 5")
+	@.venv/bin/python Tests/EndToEnd/soak.py $(ARGS)
+
+lint: ## formatting, the import table, file lengths
+	@swift format lint --strict --parallel -r Package.swift Sources Tests Benchmarks Fuzz
+	@scripts/lint-imports
+	@scripts/lint-lengths
+
+format: ## bring the sources into the house's format
+	@swift format -i --parallel -r Package.swift Sources Tests Benchmarks Fuzz
+
+fuzz: ## run every fuzz target for FUZZ_SECONDS (60) under AddressSanitizer
+	@scripts/fuzz $${FUZZ_SECONDS:-60}
+
+tsan: ## the Swift tests under the thread sanitizer
+	@swift test $(SWIFT_FLAGS) --disable-xctest --sanitize=thread --scratch-path .build-tsan
+
+docs: ## build the symbol documentation into .build/docs
+	@scripts/docs
+
+clean: ## remove what was built
+	@rm -rf .build .build-fuzz .build-tsan var/fuzz

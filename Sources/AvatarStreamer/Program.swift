@@ -1,0 +1,39 @@
+internal import Glibc
+
+/// The program: reads the command line and does what it says.
+@main
+struct Program {
+    static func main() async {
+        exit(await run(Command(Array(CommandLine.arguments.dropFirst()))))
+    }
+
+    static func run(_ command: Command) async -> Int32 {
+        switch command {
+        case .help:
+            FileContent.print(Command.usage)
+            return ExitStatus.success
+        case .version:
+            FileContent.print(ReportCommands.version())
+            return ExitStatus.success
+        case .misuse(let reason):
+            FileContent.complain("avatar-streamer: \(reason)\n\n\(Command.usage)")
+            return ExitStatus.usage
+        case .checkConfiguration(let file):
+            guard let configuration = load(file) else { return ExitStatus.configuration }
+            FileContent.print(ReportCommands.settings(of: configuration))
+            return ExitStatus.success
+        case .serve(let file):
+            guard let configuration = load(file) else { return ExitStatus.configuration }
+            return await Server(configuration).run()
+        }
+    }
+
+    private static func load(_ file: String?) -> Configuration? {
+        do throws(InvalidConfiguration) {
+            return try ConfigurationFile.load(file)
+        } catch {
+            for problem in error.problems { FileContent.complain(problem.description) }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,176 @@
+internal import Core
+internal import MediaLoop
+internal import Signaling
+internal import WebServer
+
+/// The running server: start-up in order, then waiting, then the way out.
+struct Server {
+    private let configuration: Configuration
+    private let log = Logger("server")
+
+    init(_ configuration: Configuration) {
+        self.configuration = configuration
+    }
+
+    /// Serves until a signal ends it; returns the exit status.
+    func run() async -> Int32 {
+        // Before anything else: a signal that comes during start-up must not be lost.
+        let signals = TerminationSignal.stream()
+        configureLog()
+        let libraries = checkLibraries()
+        let conflicts = PortCheck.conflicts(PortCheck.needed(by: configuration))
+        for conflict in conflicts { log.error("port is taken", ["reason": LogValue(conflict)]) }
+        guard conflicts.isEmpty else { return ExitStatus.unavailable }
+
+        let externalRelay = externalRelayAddress()
+        if needsExternalRelay, externalRelay == nil {
+            log.error(
+                "external relay's name is unknown to the resolver",
+                ["remedy": "set webrtc.turn_server_local to turn:IP:PORT"])
+            return ExitStatus.unavailable
+        }
+        let publicAddress = Composition.publicAddress(configuration)
+        let metrics = MetricsRegistry()
+        let mediaLoop: MediaLoop
+        do throws(MediaLoopError) {
+            let connectivity = Composition.connectivity(
+                configuration, publicAddress: publicAddress, relaySecret: RelaySecret.load(configuration),
+                externalAddress: externalRelay)
+            mediaLoop = try MediaLoop(
+                configuration: Composition.mediaLoop(configuration, connectivity: connectivity), metrics: metrics)
+            try await mediaLoop.start()
+        } catch {
+            log.error(
+                "media loop cannot start", ["reason": LogValue(error.reason), "remedy": LogValue(error.remedy)])
+            return ExitStatus.unavailable
+        }
+        let media = LiveAvatarMedia(
+            mediaLoop: mediaLoop, appearance: Composition.stage(configuration), metrics: metrics, degraded: libraries)
+        let avatars = AvatarLibrary(
+            directory: configuration.avatars.directory, videoRoots: configuration.avatars.videoRoots,
+            maximumCount: configuration.avatars.maximumCount)
+        let service = SignalingService(
+            configuration: Composition.signaling(configuration, publicAddress: publicAddress), media: media,
+            avatars: avatars, metrics: metrics)
+        let web = WebServer(listeners: Composition.listeners(configuration, service: service), metrics: metrics)
+        do throws(WebServerError) {
+            try web.start()
+        } catch {
+            log.error("web server cannot start", ["reason": LogValue(error), "remedy": LogValue(error.remedy)])
+            await mediaLoop.stop()
+            return ExitStatus.unavailable
+        }
+        await service.openPublicStage()
+        let housekeeping = Task {
+            while !Task.isCancelled {
+                await service.housekeep()
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+        announce()
+        var received = signals.makeAsyncIterator()
+        log.info("ending", ["signal": LogValue(await received.next() ?? "none")])
+        await drain(service, mediaLoop, signals: signals)
+        housekeeping.cancel()
+        // Viewers get their goodbye while the loop still runs; then sockets and requests end.
+        await mediaLoop.stop()
+        await web.stop(grace: .seconds(2))
+        log.info("ended")
+        return ExitStatus.success
+    }
+
+    // MARK: Start
+
+    private func configureLog() {
+        var settings = LogOutput.Settings()
+        switch configuration.logging.format {
+        case .auto: break
+        case .text: settings.usesJSON = false
+        case .json: settings.usesJSON = true
+        }
+        settings.level =
+            switch configuration.logging.level {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            }
+        settings.showsAddresses = configuration.logging.showAddresses
+        LogOutput.configure(settings)
+    }
+
+    /// Names every library that is outside its tested range.
+    private func checkLibraries() -> [DegradedPart] {
+        TestedLibrary.all.compactMap { library in
+            let range = "\(library.from) to below \(library.below)"
+            switch library.finding {
+            case .tested: return nil
+            case .untested(let version):
+                log.warning(
+                    "library is outside its tested range",
+                    [
+                        "library": LogValue(library.name), "version": LogValue(version), "tested": LogValue(range),
+                        "reason": LogValue(library.reason),
+                    ])
+                return DegradedPart(
+                    part: "library:\(library.name)", reason: "version \(version) is outside the tested range \(range)",
+                    remedy: "install a version of \(library.package) inside the range")
+            case .missing:
+                log.warning("library is not loaded", ["library": LogValue(library.name)])
+                return DegradedPart(
+                    part: "library:\(library.name)", reason: "it is not loaded",
+                    remedy: "apt-get install \(library.package)")
+            }
+        }
+    }
+
+    private var needsExternalRelay: Bool {
+        configuration.relay == .external && configuration.connectivity != .direct
+    }
+
+    /// Where this machine reaches the external relay; nil where none is used or its name is unknown.
+    private func externalRelayAddress() -> SocketAddress? {
+        guard needsExternalRelay else { return nil }
+        let text =
+            configuration.webRTC.turnServerLocal.isEmpty
+            ? configuration.webRTC.turnServer : configuration.webRTC.turnServerLocal
+        guard let server = ServerURL(text), let address = HostAddress.resolve(server.host) else { return nil }
+        return SocketAddress(address, server.port)
+    }
+
+    private func announce() {
+        let host = configuration.management.host == "0.0.0.0" ? "127.0.0.1" : configuration.management.host
+        let page = "http://\(host):\(configuration.management.port)/"
+        log.info(
+            "serving",
+            [
+                "page": LogValue(page), "signaling.port": LogValue(configuration.signaling.port),
+                "connectivity": LogValue(configuration.connectivity.rawValue),
+                "relay": LogValue(configuration.relay.rawValue),
+            ])
+        FileContent.print("AvatarStreamer serves its page at \(page)")
+    }
+
+    // MARK: End
+
+    /// Refuses new viewers and waits until the present ones have gone, the time is up, or a second signal comes.
+    private func drain(_ service: SignalingService, _ mediaLoop: MediaLoop, signals: AsyncStream<String>) async {
+        await service.drain()
+        mediaLoop.drain()
+        let seconds = configuration.shutdown.drainSeconds
+        await withTaskGroup { group in
+            group.addTask {
+                for _ in 0..<(seconds * 10) {
+                    guard await mediaLoop.summary().viewers > 0, !Task.isCancelled else { return }
+                    try? await Task.sleep(for: .milliseconds(100))
+                }
+            }
+            group.addTask {
+                var more = signals.makeAsyncIterator()
+                _ = await more.next()
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+}

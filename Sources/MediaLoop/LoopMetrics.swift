@@ -1,0 +1,44 @@
+internal import Core
+
+/// What the media loop counts.
+struct LoopMetrics: Sendable {
+    let framesFannedOut: Counter
+    let frameLatency: Histogram
+    let connectTime: Histogram
+    let unknownCheck: Counter
+    let unknownSource: Counter
+    let refusedDatagram: Counter
+    let refusedCandidate: Counter
+    let refusedOffer: Counter
+    let viewersTotal: Counter
+    let viewersFailed: Counter
+    let keyFrameRequests: Counter
+    let relayLost: Counter
+    let viewers: Gauge
+    let allocations: Gauge
+
+    init(_ registry: MetricsRegistry) {
+        framesFannedOut = registry.counter("avatar_video_frames_total", help: "Video frames given to viewers.")
+        frameLatency = registry.histogram(
+            "avatar_frame_latency_seconds", help: "From a frame's entry into the encoder to its last packet's send call.",
+            bounds: [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.033, 0.05, 0.1, 0.25])
+        connectTime = registry.histogram(
+            "avatar_viewer_connect_seconds", help: "From a viewer's offer to media.",
+            bounds: [0.05, 0.08, 0.12, 0.2, 0.35, 0.5, 1, 2, 5, 10, 30])
+        func refused(_ reason: String) -> Counter {
+            registry.counter(
+                "avatar_media_refused_total", help: "Input from outside that was refused.", labels: ["reason": reason])
+        }
+        unknownCheck = refused("check of no viewer")
+        unknownSource = refused("source of no viewer")
+        refusedDatagram = refused("datagram")
+        refusedCandidate = refused("candidate")
+        refusedOffer = refused("offer")
+        viewersTotal = registry.counter("avatar_viewers_total", help: "Viewers that made an accepted offer.")
+        viewersFailed = registry.counter("avatar_viewers_failed_total", help: "Viewers that failed or vanished.")
+        keyFrameRequests = registry.counter("avatar_key_frame_requests_total", help: "PLI and FIR of viewers.")
+        relayLost = registry.counter("avatar_relay_lost_total", help: "Times the external relay's allocation was lost.")
+        viewers = registry.gauge("avatar_viewers", help: "Viewers at the moment.")
+        allocations = registry.gauge("avatar_relay_allocations", help: "Allocations on the embedded relay.")
+    }
+}

@@ -1,0 +1,35 @@
+internal import Networking
+
+/// Everything that the media loop needs to know before it starts.
+package struct MediaLoopConfiguration: Sendable {
+    package var connectivity: ConnectivityConfiguration
+    /// Viewers at most, over all stages.
+    package var maximumViewers: Int = 1000
+    /// Viewers at most that one remote address may have; behind a tunnel all share one address.
+    package var maximumViewersPerAddress: Int = 1000
+
+    package init(connectivity: ConnectivityConfiguration) {
+        self.connectivity = connectivity
+    }
+}
+
+/// Why the media loop could not start: what failed, and what mends it.
+package struct MediaLoopError: Error, Hashable, Sendable {
+    package enum Code: Sendable { case portUnavailable, certificate, system }
+    package var code: Code
+    package var reason: String
+    package var remedy: String
+
+    init(code: Code, reason: String, remedy: String) {
+        self.code = code
+        self.reason = reason
+        self.remedy = remedy
+    }
+
+    init(_ code: Code, _ error: SocketError) {
+        self.init(
+            code: error.code == .addressInUse ? .portUnavailable : .system, reason: "\(error)",
+            remedy: error.holder.map { "stop \($0), or choose another port range (connectivity.port_range)" }
+                ?? "check connectivity.bind_address and connectivity.port_range")
+    }
+}

@@ -1,0 +1,230 @@
+internal import Core
+internal import Networking
+internal import PeerConnection
+internal import TURNClient
+
+extension Switchboard {
+    /// Answers a new viewer's offer.
+    func addViewer(
+        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool
+    ) throws(ViewerError) -> ViewerAnswer {
+        guard !isDraining else { throw ViewerError(.draining, "The server is shutting down") }
+        guard stages[stage] != nil else { throw ViewerError(.stageUnknown, "There is no stage \(stage)") }
+        guard viewers.count < configuration.maximumViewers else {
+            throw ViewerError(.limitReached, "Maximum viewers (\(configuration.maximumViewers)) reached")
+        }
+        if let remoteAddress {
+            let neighbours = viewers.values.count { $0.signalingAddress == remoteAddress }
+            guard neighbours < configuration.maximumViewersPerAddress else {
+                throw ViewerError(.limitReached, "Too many viewers from one address")
+            }
+        }
+        if let relay = externalRelay, configuration.connectivity.mode == .relay, relay.candidate == nil,
+            let failure = relay.failure
+        {
+            throw ViewerError(.relayUnavailable, "\(failure.reason); \(failure.remedy)")
+        }
+        var peer = PeerConnection(
+            configuration: peerConfiguration, context: dtlsContext, random: random, now: loop.now)
+        for path in paths {
+            if let candidate = path.candidate { peer.addLocalCandidate(path.local, candidate, now: loop.now) }
+        }
+        let answer: String
+        do {
+            answer = try peer.acceptOffer(offer, includesCandidates: includeCandidates, now: loop.now)
+        } catch {
+            metrics.refusedOffer.increment()
+            throw ViewerError(.invalidOffer, "\(error)")
+        }
+        let id = ViewerID(nextViewer)
+        nextViewer += 1
+        let (events, continuation) = AsyncStream.makeStream(
+            of: ViewerEvent.self, bufferingPolicy: .bufferingNewest(64))
+        let viewer = Viewer(
+            id: id, stage: stage, signalingAddress: remoteAddress, peer: peer, events: continuation, created: loop.now)
+        viewers[id] = viewer
+        enlist(viewer)
+        metrics.viewersTotal.increment()
+        metrics.viewers.set(Double(viewers.count))
+        stages[stage]?.add(viewer)
+        if let remoteAddress { externalRelay?.permit(remoteAddress, for: viewer) }
+        permitCandidates(in: offer, of: viewer)
+        viewer.enter(.connecting)
+        drain(viewer)
+        return ViewerAnswer(id: id, sdp: answer, candidates: candidateLines(of: viewer), events: events)
+    }
+
+    /// Answers a further offer: an ICE restart, or changed media sections.
+    func renegotiate(_ id: ViewerID, offer: String) throws(ViewerError) -> ViewerAnswer {
+        guard let viewer = viewers[id] else { throw ViewerError(.viewerUnknown, "There is no viewer \(id)") }
+        let answer: String
+        do {
+            answer = try viewer.peer.acceptOffer(offer, includesCandidates: false, now: loop.now)
+        } catch {
+            metrics.refusedOffer.increment()
+            throw ViewerError(.invalidOffer, "\(error)")
+        }
+        enlist(viewer)
+        permitCandidates(in: offer, of: viewer)
+        drain(viewer)
+        let (events, continuation) = AsyncStream.makeStream(of: ViewerEvent.self)
+        continuation.finish()
+        return ViewerAnswer(id: id, sdp: answer, candidates: candidateLines(of: viewer), events: events)
+    }
+
+    /// Takes a trickled candidate. False where the line does not parse.
+    func addRemoteCandidate(_ line: String, of id: ViewerID) -> Bool {
+        guard let viewer = viewers[id] else { return false }
+        let candidate: Candidate
+        do {
+            candidate = try Candidate(sdp: line)
+        } catch CandidateParseError.mdnsName {
+            return true  // A browser's hidden host address: its checks will show the address.
+        } catch {
+            metrics.refusedCandidate.increment()
+            return false
+        }
+        guard policy.accepts(candidate.address) else {
+            metrics.refusedCandidate.increment()
+            return true
+        }
+        // The relay drops checks from addresses without a permission in silence, so the permission comes first.
+        if let relay = externalRelay, !relay.isPermitted(candidate.address.ip) {
+            guard relay.permit(candidate.address.ip, for: viewer) else {
+                metrics.refusedCandidate.increment()
+                return true
+            }
+            heldCandidates[candidate.address.ip, default: []].append((id, line))
+            return true
+        }
+        give(line, to: viewer)
+        return true
+    }
+
+    /// The relay may send to `ip` now: the candidates that waited for it go to their viewers.
+    func releaseCandidates(of ip: IPAddress) {
+        for held in heldCandidates.removeValue(forKey: ip) ?? [] {
+            if let viewer = viewers[held.viewer] { give(held.line, to: viewer) }
+        }
+    }
+
+    private func give(_ line: String, to viewer: Viewer) {
+        switch viewer.peer.addRemoteCandidate(line, now: loop.now) {
+        case .added, .duplicate, .ignoredName, .endOfCandidates: break
+        case .malformed, .refused, .limit: metrics.refusedCandidate.increment()
+        }
+        drain(viewer)
+    }
+
+    func endOfCandidates(_ id: ViewerID) {
+        guard let viewer = viewers[id] else { return }
+        viewer.peer.endOfRemoteCandidates()
+        drain(viewer)
+    }
+
+    /// Says goodbye and forgets.
+    func removeViewer(_ id: ViewerID) {
+        guard let viewer = viewers[id] else { return }
+        viewer.peer.close(now: loop.now)
+        drain(viewer)
+        forget(viewer)
+    }
+
+    /// The relay has a new address: every viewer is told, and its agent checks from there.
+    func localCandidateChanged(on path: any LocalPath) {
+        guard let candidate = path.candidate else { return }
+        for viewer in viewers.values {
+            viewer.peer.addLocalCandidate(path.local, candidate, now: loop.now)
+            viewer.events.yield(.candidate(line(candidate, of: viewer)))
+            for ip in viewer.permittedAddresses { externalRelay?.permitAgain(ip) }
+            drain(viewer)
+        }
+    }
+
+    // MARK: Events of the peer
+
+    func handle(_ event: PeerConnection.Event, of viewer: Viewer) {
+        switch event {
+        case .iceStateChanged(let state):
+            switch state {
+            case .disconnected: viewer.enter(.disconnected)
+            case .connected, .completed: if viewer.isReady { viewer.enter(.connected) }
+            case .new, .checking, .failed, .closed: break
+            }
+        case .selectedPair(let pair):
+            (path(pair.local) as? ExternalRelayPath)?.bind(pair.remote)
+        case .connected:
+            viewer.isReady = true
+            viewer.enter(.connected)
+            metrics.connectTime.observe((loop.now - viewer.created).seconds)
+            catchUp(viewer)
+        case .keyFrameRequested:
+            metrics.keyFrameRequests.increment()
+            catchUp(viewer)
+        case .failed(let phase, let reason):
+            fail(viewer, ConnectionPhase(phase), reason)
+        case .closed:
+            forget(viewer)
+        case .dtlsConnected, .rtpReceived, .applicationData:
+            break
+        }
+    }
+
+    private func fail(_ viewer: Viewer, _ phase: ConnectionPhase, _ reason: String) {
+        guard viewers[viewer.id] != nil else { return }
+        metrics.viewersFailed.increment()
+        viewer.events.yield(.phaseFailed(phase: phase, reason: reason))
+        viewer.enter(.failed)
+        viewer.peer.close(now: loop.now)
+        forget(viewer)
+    }
+
+    /// A vanished viewer costs nothing from here on.
+    private func forget(_ viewer: Viewer) {
+        guard viewers.removeValue(forKey: viewer.id) != nil else { return }
+        viewer.isReady = false
+        addresses.remove(viewer.id, fragments: viewer.fragments)
+        stages[viewer.stage]?.remove(viewer.id)
+        externalRelay?.forget(viewer)
+        for ip in viewer.permittedAddresses { heldCandidates[ip]?.removeAll { $0.viewer == viewer.id } }
+        metrics.viewers.set(Double(viewers.count))
+        viewer.enter(.closed)
+        viewer.events.finish()
+    }
+
+    // MARK: Shared
+
+    private var peerConfiguration: PeerConnection.Configuration {
+        var configuration = PeerConnection.Configuration(role: .answerer)
+        let policy = policy
+        configuration.ice.acceptsRemote = { policy.accepts($0) }
+        return configuration
+    }
+
+    private func enlist(_ viewer: Viewer) {
+        let fragment = viewer.peer.localUsernameFragment
+        addresses.register(fragment: fragment, for: viewer.id)
+        if !viewer.fragments.contains(fragment) { viewer.fragments.append(fragment) }
+    }
+
+    /// Candidates inside an offer went to the agent with it; a relay has to permit their addresses.
+    private func permitCandidates(in offer: String, of viewer: Viewer) {
+        guard let relay = externalRelay else { return }
+        for line in offer.split(whereSeparator: \.isNewline) where line.hasPrefix("a=candidate:") {
+            guard let candidate = try? Candidate(sdp: String(line)), policy.accepts(candidate.address) else { continue }
+            relay.permit(candidate.address.ip, for: viewer)
+        }
+    }
+
+    private func candidateLines(of viewer: Viewer) -> [CandidateLine] {
+        paths.compactMap { path in path.candidate.map { line($0, of: viewer) } }
+    }
+
+    private func line(_ candidate: Candidate, of viewer: Viewer) -> CandidateLine {
+        var candidate = candidate
+        candidate.usernameFragment = viewer.peer.localUsernameFragment
+        // The transport is that of the bundle's first section (RFC 9143 §7.2).
+        let first = viewer.peer.session?.sections.lazy.compactMap(\.media).first
+        return CandidateLine(candidate: candidate.sdp, sdpMid: first?.mid ?? "0", sdpMLineIndex: first?.index ?? 0)
+    }
+}

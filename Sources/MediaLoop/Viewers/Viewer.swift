@@ -1,0 +1,46 @@
+internal import Core
+internal import PeerConnection
+internal import TURNClient
+
+/// One viewer as the loop holds it: its peer, where it watches, and when its timer is due.
+final class Viewer {
+    let id: ViewerID
+    let stage: StageID
+    /// The signaling connection's own address, for early permissions and the per-address limit.
+    let signalingAddress: IPAddress?
+    var peer: PeerConnection
+    let events: AsyncStream<ViewerEvent>.Continuation
+    var state = ViewerState.new
+    /// The fragments that checks may name; a restart adds one, and the old one stays valid for late checks.
+    var fragments: [String] = []
+    /// When the queue will wake this viewer; later deadlines wait for that wake-up.
+    var armedDeadline: Instant?
+    /// True once media can be sent.
+    var isReady = false
+    /// True once a key frame went out, so that what follows can be decoded.
+    var hasPicture = false
+    /// When the frames since the last key frame were last sent to it as a repair.
+    var lastCatchUp: Instant?
+    let created: Instant
+    /// Distinct addresses of its candidates that a relay was asked to permit.
+    var permittedAddresses: Set<IPAddress> = []
+
+    init(
+        id: ViewerID, stage: StageID, signalingAddress: IPAddress?, peer: consuming PeerConnection,
+        events: AsyncStream<ViewerEvent>.Continuation, created: Instant
+    ) {
+        self.id = id
+        self.stage = stage
+        self.signalingAddress = signalingAddress
+        self.peer = peer
+        self.events = events
+        self.created = created
+    }
+
+    /// Tells signaling about a new state, once.
+    func enter(_ new: ViewerState) {
+        guard new != state, state != .closed else { return }
+        state = new
+        events.yield(.stateChanged(new))
+    }
+}

@@ -1,1 +1,0 @@
-// MediaPipeline: see docs/architecture.md.

@@ -1,1 +1,0 @@
-// PeerConnection: see docs/architecture.md.

@@ -1,0 +1,157 @@
+package import Core
+internal import MediaLoop
+
+/// One WebSocket connection: reads the client's messages in order and answers them.
+///
+/// What it may touch is fixed when it is made: its audience's stage, and the viewers that came through it.
+package actor SignalingConnection {
+    package nonisolated let audience: Audience
+    private let service: SignalingService
+    private let remoteAddress: IPAddress?
+    private let send: @Sendable (ServerMessage) -> Void
+    private let close: @Sendable (UInt16, String) -> Void
+    private var id: UInt64?
+    private var avatarID: String?
+    /// The stage opening whose speech this connection listens to.
+    private var speechGeneration: Int?
+    private var tasks: [Task<Void, Never>] = []
+
+    /// `send` and `close` act on the WebSocket; both may be called from anywhere and return at once.
+    package init(
+        audience: Audience, service: SignalingService, remoteAddress: IPAddress?,
+        send: @escaping @Sendable (ServerMessage) -> Void,
+        close: @escaping @Sendable (_ code: UInt16, _ reason: String) -> Void
+    ) {
+        self.audience = audience
+        self.service = service
+        self.remoteAddress = remoteAddress
+        self.send = send
+        self.close = close
+    }
+
+    /// Makes the connection known to the service; before the first message.
+    package func open() async {
+        id = await service.register(audience, close: close)
+    }
+
+    /// The WebSocket is closed: viewers are kept for a while, in case they come back.
+    package func closed() async {
+        for task in tasks { task.cancel() }
+        tasks = []
+        guard let id else { return }
+        self.id = nil
+        await service.unregister(id)
+    }
+
+    /// Handles one frame, text or binary.
+    package func receive(_ frame: [UInt8], isText: Bool) async {
+        guard let id else { return }
+        if case .session(let session) = audience { await service.touch(session) }
+        do throws(ClientMessageError) {
+            guard isText else { throw .invalidFormat }
+            try await act(on: try ClientMessage.parse(frame, isSessionless: isSessionless), id)
+        } catch {
+            send(.error(content: error.content))
+        }
+    }
+
+    private var isSessionless: Bool {
+        if case .session = audience { false } else { true }
+    }
+
+    private func act(on message: ClientMessage, _ id: UInt64) async throws(ClientMessageError) {
+        switch message {
+        case .setUp(let avatarID): self.avatarID = avatarID ?? self.avatarID
+        case .offer(let offer): try await answer(offer, id)
+        case .candidate(let userID, let line):
+            guard let viewer = await service.viewer(of: id, userID: userID) else { throw .noPeerConnection }
+            // An empty line says that no more will come. One that does not parse is counted by the media loop, no more.
+            if line.candidate.isEmpty {
+                service.media.endOfCandidates(viewer: viewer)
+            } else {
+                _ = await service.media.addRemoteCandidate(viewer: viewer, line: line.candidate)
+            }
+        case .speak(let utterance): try await speak(utterance)
+        case .text, .audio: throw .noConversation
+        case .interrupt:
+            if await service.generation(of: audience) != nil { service.media.interrupt(audience.stage) }
+        case .restartICE(let userID):
+            // The browser makes the offers; a further one of the same peer connection restarts ICE by its new credentials.
+            guard await service.viewer(of: id, userID: userID) != nil else { throw .noPeerConnection }
+        case .endOfCandidates(let userID):
+            guard let viewer = await service.viewer(of: id, userID: userID) else { throw .noPeerConnection }
+            service.media.endOfCandidates(viewer: viewer)
+        case .ping: send(.pong)
+        case .goodbye:
+            await service.dropViewers(of: id, reason: "viewer said goodbye")
+            close(1000, "bye")
+        case .hello:
+            if case .session(let session) = audience {
+                send(.hello(sessionID: session.value))
+            } else {
+                send(.hello(sessionID: nil))
+            }
+        }
+    }
+
+    // MARK: Picture
+
+    private func answer(_ offer: ClientMessage.Offer, _ id: UInt64) async throws(ClientMessageError) {
+        do throws(StageFailure) {
+            try await openStage(avatarID: offer.avatarID ?? avatarID)
+        } catch {
+            throw .init("The avatar cannot be shown: \(error.reason) (\(error.remedy))")
+        }
+        let answer: ViewerAnswer
+        do throws(ViewerError) {
+            answer = try await service.answerOffer(
+                offer, from: id, audience: audience, remoteAddress: remoteAddress, outlet: send)
+        } catch {
+            throw .init(error.reason)
+        }
+        // The answer first: old clients queue candidates, new ones need not.
+        send(.answer(sdp: answer.sdp))
+        for line in answer.candidates { send(.candidate(line)) }
+        let service = service
+        // Not one of `tasks`: the viewer outlives this connection, and may be taken over by the next.
+        Task { await service.follow(answer) }
+    }
+
+    private func openStage(avatarID: String?) async throws(StageFailure) {
+        let (stage, generation) = try await service.openStage(for: audience, avatarID: avatarID)
+        guard generation != speechGeneration else { return }
+        speechGeneration = generation
+        let events = service.media.speechEvents(of: stage)
+        let send = send
+        tasks.append(
+            Task {
+                for await event in events {
+                    switch event {
+                    case .started(let utterance): send(.speechStarted(utterance))
+                    case .finished(let utterance, let position, let isInterrupted):
+                        send(.speechFinished(utterance, playbackPosition: position, isInterrupted: isInterrupted))
+                    }
+                }
+            })
+    }
+
+    // MARK: Voice
+
+    private func speak(_ utterance: ClientMessage.Utterance) async throws(ClientMessageError) {
+        guard await service.viewerCount(on: audience) > 0 else { throw .noPeerConnection }
+        do throws(StageFailure) {
+            try await openStage(avatarID: nil)
+            send(.textComplete(content: utterance.content, role: "assistant"))
+            send(.processingStatus(status: "generating_audio_video", message: "Generating audio and video"))
+            _ = try service.media.speak(utterance.content, on: audience.stage)
+        } catch {
+            throw .init("The avatar cannot speak: \(error.reason) (\(error.remedy))")
+        }
+    }
+}
+
+extension ClientMessageError {
+    static let noPeerConnection = ClientMessageError("No WebRTC connection: send webrtc_offer first")
+    static let noConversation = ClientMessageError(
+        "This server has no conversation back end: send text_webrtc to have the avatar speak")
+}

@@ -1,1 +1,0 @@
-// TURNClient: see docs/architecture.md.

@@ -1,0 +1,122 @@
+import Core
+import Foundation
+import PeerConnection
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import MediaPipeline
+
+/// Keeps the frames of a stage that runs on a hand-moved clock.
+private final class KeepingSink: MediaFrameSink {
+    let frames = Mutex<[MediaFrame]>([])
+    func deliver(_ frame: MediaFrame, stage: StageID) {
+        frames.withLock { $0.append(frame) }
+    }
+}
+
+@Suite("A file source")
+struct FileSourceTests {
+    /// What a stage delivers in `seconds` of a hand-moved clock, from `lead` after the stage's origin on.
+    private func play(
+        _ configuration: StageConfiguration, seconds: Double, lead: Duration, allowsFailures: Bool = false
+    ) throws -> [MediaFrame] {
+        let sink = KeepingSink()
+        let source = try configuration.makeSource()
+        var clock = ManualClock()
+        var playout = Playout(
+            configuration: Playout.Configuration(
+                framesPerSecond: configuration.framesPerSecond, hasSourceSound: source.hasSound,
+                isAvatar: source.isAvatar), origin: clock.now)
+        var performer = StagePerformer(
+            stage: StageID("file"), configuration: configuration, sink: sink,
+            metrics: StageMetrics(MetricsRegistry()), source: source)
+        clock.advance(by: lead)
+        playout.handle(.viewerCountChanged(1), now: clock.now)
+        for _ in 0..<Int(seconds * 200) {
+            playout.handle(.timeout, now: clock.now)
+            while let output = playout.pollOutput() { performer.perform(output, now: clock.now) }
+            clock.advance(by: .milliseconds(5))
+        }
+        #expect(allowsFailures || performer.takeReports().isEmpty)
+        return sink.frames.withLock { $0 }
+    }
+
+    @Test("shows the flash when the beep is heard, within 20 ms, round after round", arguments: [0, 13, 507])
+    func skew(leadMilliseconds: Int) throws {
+        let path = try FlashAndBeep.write(seconds: 3)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var configuration = StageConfiguration(source: .file(path: path))
+        (configuration.width, configuration.height) = (128, 96)
+        let frames = try play(configuration, seconds: 8.5, lead: .milliseconds(leadMilliseconds))
+
+        var videoDecoder = try VP8Decoder()
+        var flashes: [Instant] = []
+        var wasBright = true
+        for frame in frames where frame.kind == .video {
+            let picture = try videoDecoder.decode(depacketize(frame.payloads))
+            let isBright = picture.meanLuma(x: 32..<96, y: 24..<72) > 120
+            if isBright, !wasBright { flashes.append(frame.presentationTime) }
+            wasBright = isBright
+        }
+        var soundDecoder = try OpusPacketDecoder()
+        var beeps: [Instant] = []
+        var quietSamples = 0
+        for frame in frames where frame.kind == .audio {
+            let samples = try soundDecoder.decode(frame.payloads.storage)
+            for (index, sample) in samples.enumerated() {
+                if abs(Int(sample)) > 3000 {
+                    if quietSamples > 20_000 {
+                        let offset = Int64(index) * 1_000_000_000 / 48_000
+                        beeps.append(frame.presentationTime + .nanoseconds(offset))
+                    }
+                    quietSamples = 0
+                } else {
+                    quietSamples += 1
+                }
+            }
+        }
+        #expect(flashes.count >= 7)
+        for flash in flashes.dropFirst() {
+            let beep = try #require(beeps.min { abs(($0 - flash).nanoseconds) < abs(($1 - flash).nanoseconds) })
+            #expect(abs((flash - beep).milliseconds) < 20, "skew \((flash - beep).milliseconds) ms")
+        }
+        // A second is a second also where the file begins anew.
+        for (one, next) in zip(flashes, flashes.dropFirst()) {
+            #expect(abs((next - one).milliseconds - 1000) < 40)
+        }
+    }
+
+    @Test("plays a damaged file as far as it goes, and goes on delivering picture and sound")
+    func damagedFile() throws {
+        let path = try FlashAndBeep.write(seconds: 2)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        let random = RandomSource.seeded(11)
+        // The header stays, so that the file opens; every hundredth byte of the rest is anything.
+        for index in stride(from: 600, to: bytes.count, by: 100) { bytes[index] = UInt8(random.uint32() & 255) }
+        bytes.removeLast(bytes.count / 3)
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        var configuration = StageConfiguration(source: .file(path: path))
+        (configuration.width, configuration.height) = (128, 96)
+        let frames = try play(configuration, seconds: 5, lead: .zero, allowsFailures: true)
+        #expect((149...151).contains(frames.count { $0.kind == .video }))
+        #expect((249...251).contains(frames.count { $0.kind == .audio }))
+    }
+
+    @Test("refuses a file that is not there or is none, and says how to look into it")
+    func refusals() throws {
+        let path = NSTemporaryDirectory() + "no-media-\(UUID().uuidString)"
+        try Data((0..<5000).map { UInt8(truncatingIfNeeded: $0 * 7) }).write(to: URL(fileURLWithPath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        for broken in ["/nowhere/at/all.mp4", path] {
+            let error = #expect(throws: StageError.self) {
+                _ = try Stage(
+                    id: StageID("s"), configuration: StageConfiguration(source: .file(path: broken)),
+                    sink: KeepingSink(), metrics: MetricsRegistry())
+            }
+            #expect(error?.code == .sourceUnavailable)
+            #expect(error?.reason.contains(broken) == true)
+        }
+    }
+}

@@ -1,0 +1,163 @@
+import Core
+import FoundationEssentials
+import MediaLoop
+import Synchronization
+import TestSupport
+
+@testable import Signaling
+@testable import WebServer
+
+extension Router {
+    /// What the server would answer, found by the router's own rules.
+    func respondInTest(to request: HTTPRequest) async -> HTTPResponse {
+        switch match(request.method, request.path) {
+        case .handler(let handler, let parameters, let limit):
+            if let limit, request.body.count > limit { return error(.contentTooLarge, "too large") }
+            var request = request
+            request.parameters = parameters
+            return await handler(request)
+        case .options: return HTTPResponse(.noContent)
+        case .methodNotAllowed: return error(.methodNotAllowed, "method not allowed")
+        case .upgradeRequired: return error(.upgradeRequired, "upgrade required")
+        case .notFound: return error(.notFound, "not found")
+        }
+    }
+}
+
+/// A clock that several actors read and a test moves.
+final class SharedClock: Sendable {
+    private let clock = Mutex(ManualClock())
+
+    func advance(by duration: Duration) { clock.withLock { $0.advance(by: duration) } }
+
+    var signaling: SignalingClock {
+        SignalingClock(
+            now: { self.clock.withLock { $0.now } },
+            wallTime: {
+                WallTime(secondsSince1970: 1_800_000_000) + (self.clock.withLock { $0.now } - Instant.zero)
+            })
+    }
+}
+
+/// A service on scripted media, and what a test needs around it.
+struct Bench {
+    let media = ScriptedMedia()
+    let clock = SharedClock()
+    let service: SignalingService
+    let directory: String
+
+    init(videoRoots: [String] = [], _ change: (inout SignalingConfiguration) -> Void = { _ in }) {
+        var configuration = SignalingConfiguration(publicWebSocketURL: "ws://203.0.113.9:9001")
+        configuration.maximumSessions = 2
+        configuration.sessionTimeout = .seconds(60)
+        change(&configuration)
+        directory = FileManager.default.temporaryDirectory.appending(path: "avatars-\(UUID().uuidString)").path
+        service = SignalingService(
+            configuration: configuration, media: media,
+            avatars: AvatarLibrary(directory: directory, videoRoots: videoRoots, maximumCount: 3),
+            metrics: MetricsRegistry(), random: .seeded(7), clock: clock.signaling)
+    }
+
+    /// Both ports' handlers, looked up as the server looks them up.
+    func respond(
+        _ method: HTTPMethod, _ path: String, body: String = "", headers: HTTPHeaders = [:],
+        query: [String: String] = [:]
+    ) async -> (status: Int, headers: HTTPHeaders, text: String) {
+        await respond(method, path, bytes: Array(body.utf8), headers: headers, query: query)
+    }
+
+    func respond(
+        _ method: HTTPMethod, _ path: String, bytes: [UInt8], headers: HTTPHeaders = [:], query: [String: String] = [:]
+    ) async -> (status: Int, headers: HTTPHeaders, text: String) {
+        var router = Router.answeringInJSON()
+        ManagementAPI(service: service).add(to: &router)
+        WHEPEndpoint(service: service).add(to: &router)
+        let response = await router.respondInTest(
+            to: HTTPRequest(method: method, path: path, query: query, headers: headers, body: bytes))
+        guard case .bytes(let bytes) = response.body else { return (response.status.code, response.headers, "") }
+        return (response.status.code, response.headers, String(decoding: bytes, as: UTF8.self))
+    }
+
+    func session(tutor: Int = 5) async throws -> Session {
+        try await service.createSession(SessionRequest(tutorID: tutor, studentID: 9, knowledgeBaseID: nil))
+    }
+
+    func connect(_ audience: Audience) async -> Client {
+        let client = Client()
+        let connection = SignalingConnection(
+            audience: audience, service: service, remoteAddress: .loopbackV4, send: { client.receive($0) },
+            close: { client.closed($0, $1) })
+        client.connection.withLock { $0 = connection }
+        await connection.open()
+        return client
+    }
+}
+
+/// The far end of a signaling connection.
+final class Client: Sendable {
+    private struct State {
+        var messages: [ServerMessage] = []
+        var closeCode: UInt16?
+        var waiting: [(count: Int, CheckedContinuation<Void, Never>)] = []
+    }
+    private let state = Mutex(State())
+    let connection = Mutex<SignalingConnection?>(nil)
+
+    var messages: [ServerMessage] { state.withLock { $0.messages } }
+    var closeCode: UInt16? { state.withLock { $0.closeCode } }
+
+    func receive(_ message: ServerMessage) {
+        let ready = state.withLock { state in
+            state.messages.append(message)
+            let ready = state.waiting.filter { $0.count <= state.messages.count }
+            state.waiting.removeAll { $0.count <= state.messages.count }
+            return ready
+        }
+        for (_, continuation) in ready { continuation.resume() }
+    }
+
+    func closed(_ code: UInt16, _ reason: String) {
+        state.withLock { $0.closeCode = code }
+    }
+
+    /// Sends one frame and returns what was answered while it was handled.
+    @discardableResult
+    func say(_ json: JSONValue) async -> [ServerMessage] { await say(json.text) }
+
+    @discardableResult
+    func say(_ text: String) async -> [ServerMessage] {
+        let before = messages.count
+        await connection.withLock { $0 }?.receive(Array(text.utf8), isText: true)
+        return Array(messages.dropFirst(before))
+    }
+
+    /// Waits until so many messages have come in all.
+    func messages(count: Int) async -> [ServerMessage] {
+        await withCheckedContinuation { continuation in
+            let isReady = state.withLock { state in
+                if state.messages.count >= count { return true }
+                state.waiting.append((count, continuation))
+                return false
+            }
+            if isReady { continuation.resume() }
+        }
+        return messages
+    }
+
+    func disconnect() async {
+        await connection.withLock { $0 }?.closed()
+    }
+}
+
+/// An offer as a browser writes it, as far as signaling looks at it.
+func offer(origin: Int = 4711, fragment: String = "abcd") -> String {
+    "v=0\r\no=- \(origin) 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n"
+        + "a=ice-ufrag:\(fragment)\r\na=ice-pwd:0123456789012345678901\r\na=recvonly\r\n"
+}
+
+extension SignalingService {
+    /// Waits until a stage that was told to end has ended.
+    func stageEnded(_ audience: Audience) async {
+        await closings[audience.stage]?.task.value
+    }
+}
