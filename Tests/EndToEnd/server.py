@@ -19,10 +19,18 @@ ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("AVATAR_STREAMER", ROOT / ".build/release/avatar-streamer"))
 
 
+handed_out: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, never the same twice: the kernel may give a closed one again at once."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in handed_out:
+            handed_out.add(port)
+            return port
 
 
 def request(method: str, url: str, body=None, headers=None):
@@ -246,7 +254,12 @@ class Tunnel:
         asyncio.run_coroutine_threadsafe(self.listen(), self.loop).result(5)
         return self
 
+    async def close(self):
+        for transport in self.transports:
+            transport.close()
+        await asyncio.sleep(0)  # Transports close their sockets in the loop's next turn.
+
     def __exit__(self, *_):
-        self.loop.call_soon_threadsafe(lambda: [transport.close() for transport in self.transports])
+        asyncio.run_coroutine_threadsafe(self.close(), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
