@@ -48,7 +48,8 @@ package final class MediaLoop: MediaFrameSink, Sendable {
             let board = Switchboard(
                 configuration: configuration, loop: loop, metrics: metrics, random: .system, dtlsContext: dtlsContext,
                 policy: RemoteCandidatePolicy(
-                    ownAddresses: [configuration.connectivity.publicAddress], hasRoute: { Networking.Route.exists(to: $0) }))
+                    ownAddresses: [configuration.connectivity.publicAddress],
+                    hasRoute: { Networking.Route.exists(to: $0) }))
             do throws(SocketError) {
                 try board.start(sockets, degraded: { parts in self.degradedParts.withLock { $0 = parts } })
             } catch {
@@ -59,6 +60,9 @@ package final class MediaLoop: MediaFrameSink, Sendable {
         }
         if let failure = failure ?? nil { throw MediaLoopError(.system, failure) }
         SocketMetrics(sockets, registry).start(on: loop)
+        loop.submit { [self] in
+            RelayMetrics(registry).start(on: loop) { [self] in board.withValue { $0?.embeddedRelay?.figures } }
+        }
     }
 
     /// Says goodbye to every viewer, releases the external allocation, and ends the thread.

@@ -35,8 +35,9 @@ def free_port() -> int:
 
 def request(method: str, url: str, body=None, headers=None):
     """One HTTP request: (status, headers, decoded JSON or text)."""
-    data = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body is not None else None
-    head = {"Content-Type": "application/json"} if body is not None and not isinstance(body, str) else {}
+    is_object = body is not None and not isinstance(body, (str, bytes))
+    data = json.dumps(body).encode() if is_object else body.encode() if isinstance(body, str) else body
+    head = {"Content-Type": "application/json"} if is_object else {}
     ask = urllib.request.Request(url, data=data, method=method, headers=head | (headers or {}))
     try:
         with urllib.request.urlopen(ask, timeout=10) as answer:
@@ -119,6 +120,14 @@ class Server:
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
+
+    def figures(self) -> dict:
+        """What the kernel says of the process: resident memory in bytes, open descriptors, threads."""
+        assert self.process is not None
+        proc = Path("/proc") / str(self.process.pid)
+        status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
+        return {"rss": int(status["VmRSS"].split()[0]) * 1024, "fds": len(list((proc / "fd").iterdir())),
+                "threads": int(status["Threads"])}
 
     def stop(self) -> int:
         if self.process is None or self.process.poll() is not None:

@@ -61,6 +61,12 @@ internal import TURNServer
         unsafe received = nil
     }
 
+    /// For the metrics: what the relay counted, its allocations, and the TCP connections that it refused.
+    var figures: (counters: TURNServer.Counters, allocations: Int, streams: UInt64) {
+        let refused = listener.counters
+        return (server.counters, server.allocationCount, refused.refusedByTotal &+ refused.refusedByAddress)
+    }
+
     // MARK: To viewers
 
     func route(to remote: SocketAddress) -> Route {

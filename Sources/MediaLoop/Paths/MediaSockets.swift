@@ -32,7 +32,8 @@ struct MediaSockets: Sendable {
 
     /// Every socket by the name that metrics and logs use.
     var named: [(String, UDPSocket)] {
-        [("turn", front), ("relay", relayMedia), ("direct", direct), ("external", external)].compactMap { name, socket in
+        [("turn", front), ("relay", relayMedia), ("direct", direct), ("external", external)].compactMap {
+            name, socket in
             socket.map { (name, $0) }
         }
     }
