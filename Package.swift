@@ -58,7 +58,9 @@ let package = Package(
             dependencies: [
                 "Signaling", "MediaLoop", "MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "WebServer",
                 "Networking", "Core", "CYAML",
-            ], swiftSettings: strict),
+            ],
+            // libFuzzer brings the `main` of a fuzz target.
+            swiftSettings: strict + (fuzzing == nil ? [] : [.define("FUZZING")])),
 
         // The rooms
         module("Signaling", ["MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
