@@ -14,8 +14,7 @@ ARTIFACTS = HERE / "artifacts"
 @pytest.fixture(scope="session")
 def browser():
     ARTIFACTS.mkdir(exist_ok=True)
-    arguments = ["--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required",
-                 "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    arguments = ["--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required"]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")
     with sync_playwright() as playwright:
