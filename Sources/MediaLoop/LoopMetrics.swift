@@ -20,7 +20,8 @@ struct LoopMetrics: Sendable {
     init(_ registry: MetricsRegistry) {
         framesFannedOut = registry.counter("avatar_video_frames_total", help: "Video frames given to viewers.")
         frameLatency = registry.histogram(
-            "avatar_frame_latency_seconds", help: "From a frame's entry into the encoder to its last packet's send call.",
+            "avatar_frame_latency_seconds",
+            help: "From a frame's entry into the encoder to its last packet's send call.",
             bounds: [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.033, 0.05, 0.1, 0.25])
         connectTime = registry.histogram(
             "avatar_viewer_connect_seconds", help: "From a viewer's offer to media.",
