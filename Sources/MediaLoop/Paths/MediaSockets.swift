@@ -19,6 +19,7 @@ struct MediaSockets: Sendable {
                 front = try UDPSocket(binding: SocketAddress(bind, relay.port))
                 var limits = TCPListener.Limits()
                 limits.connections = relay.streamConnections
+                limits.connectionsPerAddress = relay.streamConnections
                 listener = try TCPListener(binding: SocketAddress(bind, relay.port), limits: limits)
                 relayMedia = try UDPSocket(binding: SocketAddress(bind, connectivity.mediaPort))
             case .external(let relay):
