@@ -25,7 +25,6 @@ internal import TURNServer
     /// So many of them are remembered; a viewer is forgotten by its own timers long before its address is.
     private static let maximumFormerAddresses = 16_384
 
-    var allocationsChanged: ((Int) -> Void)?
     /// Takes what a relayed viewer sent: its payload and its relayed address.
     var received: ((UnsafeMutableRawBufferPointer, SocketAddress) -> Void)?
 
@@ -63,7 +62,6 @@ internal import TURNServer
         media.socket.stopReceiving(on: loop)
         listener.stop(on: loop)
         if let timer { loop.cancel(timer.id) }
-        allocationsChanged = nil
         unsafe received = nil
     }
 
@@ -189,7 +187,6 @@ internal import TURNServer
             if formerAddresses.count >= Self.maximumFormerAddresses { formerAddresses.removeAll() }
             formerAddresses.insert(relayedAddress)
         }
-        allocationsChanged?(server.allocationCount)
     }
 
     private func transmit(_ bytes: [UInt8], to path: TURNClientPath) {
