@@ -185,6 +185,57 @@ import Testing
         await bench.stop()
     }
 
+    @Test("A viewer's impossible candidates do not end the allocation of all, nor fill it with permissions")
+    func hostileCandidates() async throws {
+        let coturn = try Coturn()
+        let bench = try await start(coturn)
+        let neighbour = try await bench.join(trickles: true)
+        #expect(await neighbour.isConnected())
+        let hostile = try await bench.join(trickles: true)
+        for address in ["240.0.0.1", "224.0.0.1", "255.255.255.255", "0.0.0.0", "0.1.2.3", "169.254.1.1"] {
+            await bench.media.addRemoteCandidate(
+                viewer: hostile.id, line: "candidate:1 1 udp 2130706431 \(address) 5000 typ host")
+        }
+        let before = bench.refused("candidate")
+        for last in 2...60 {
+            await bench.media.addRemoteCandidate(
+                viewer: hostile.id, line: "candidate:1 1 udp 2130706431 127.0.0.\(last) 5000 typ host")
+        }
+        // Its own address is one of the eight that it may have permitted.
+        #expect(bench.refused("candidate") == before + 59 - 7)
+        #expect(await hostile.isConnected())
+        bench.deliver(1, isKeyFrame: true)
+        for joined in [neighbour, hostile] { #expect(await joined.hasPictures([1])) }
+        #expect(bench.metrics.counter("avatar_relay_lost_total", help: "").current == 0)
+        await bench.stop()
+    }
+
+    @Test("Nobody but the TURN server is heard on the allocation's port")
+    func forgedIndication() async throws {
+        let coturn = try Coturn()
+        #expect(try await coturn.start())
+        var connectivity = coturn.connectivity()
+        guard case .external(var relay) = connectivity.relay else { return }
+        relay.localPort = FreePorts.take(1).lowerBound
+        connectivity.relay = .external(relay)
+        let bench = try await LoopBench.start(connectivity)
+        #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
+        let joined = try await bench.join(trickles: true)
+        #expect(await joined.isConnected())
+        await bench.settle()
+        let before = (bench.refused("datagram"), bench.refused("source of no viewer"))
+        let stranger = try UDPSocket(binding: SocketAddress(.loopbackV4, 0))
+        let garbage: [UInt8] = [0x80, 0xE0] + [UInt8](repeating: 1, count: 40)
+        let indication = STUNMessage.indication(
+            .data, transactionID: STUNTransactionID(random: .system),
+            attributes: [.xorPeerAddress(joined.viewer.address), .data(garbage)]
+        ).encoded()
+        stranger.send(indication, to: SocketAddress(.loopbackV4, relay.localPort))
+        await bench.settle()
+        #expect((bench.refused("datagram"), bench.refused("source of no viewer")) == before)
+        await bench.stop()
+    }
+
     @Test("Candidates whose address the relay never permits are held within bounds")
     func heldCandidates() async throws {
         let coturn = try Coturn()
