@@ -96,11 +96,14 @@ final class Coturn: Sendable {
     }
 
     /// - Parameter server: where the loop reaches it; itself unless something lies in between.
-    func connectivity(server: SocketAddress? = nil, keepsState: Bool = false) -> ConnectivityConfiguration {
+    func connectivity(
+        server: SocketAddress? = nil, keepsState: Bool = false, usesTCP: Bool = false
+    ) -> ConnectivityConfiguration {
         var relay = ConnectivityConfiguration.ExternalRelay(
             urls: ["turn:127.0.0.1:\(port)"], serverAddress: server ?? address,
             credentials: .fixed(username: Self.user, password: Self.password))
         relay.localPort = 0
+        relay.usesTCP = usesTCP
         relay.stateFile = keepsState ? stateFile : nil
         var connectivity = ConnectivityConfiguration(relay: .external(relay), publicAddress: .loopbackV4)
         connectivity.mode = .relay
@@ -119,15 +122,14 @@ final class Wire: @unchecked Sendable {
     private let loop: EventLoop
     private let front: UDPSocket
     private let back: UDPSocket
-    private let server: SocketAddress
     private var isCut = false
     private var client: SocketAddress?
 
     var address: SocketAddress { front.localAddress }
 
-    init(to server: SocketAddress, on loop: EventLoop) async throws {
-        self.loop = loop
-        self.server = server
+    init(to server: SocketAddress) async throws {
+        loop = try EventLoop(name: "wire")
+        try loop.start()
         front = try UDPSocket(binding: SocketAddress(.loopbackV4, 0))
         back = try UDPSocket(binding: SocketAddress(.loopbackV4, 0))
         _ = await loop.perform { [self] in
@@ -140,6 +142,10 @@ final class Wire: @unchecked Sendable {
                 if let client, !isCut { front.send(UnsafeRawBufferPointer(bytes), to: client) }
             }
         }
+    }
+
+    func stop() async {
+        await loop.stop()
     }
 
     func setCut(_ isCut: Bool) async {

@@ -8,9 +8,9 @@ import Testing
 
 /// The operator's TURN server, as Debian ships it.
 @Suite(.enabled(if: Coturn.isInstalled), .timeLimit(.minutes(1))) struct ExternalRelayTests {
-    private func start(_ coturn: Coturn) async throws -> LoopBench {
+    private func start(_ coturn: Coturn, usesTCP: Bool = false) async throws -> LoopBench {
         #expect(try await coturn.start())
-        let bench = try await LoopBench.start(coturn.connectivity())
+        let bench = try await LoopBench.start(coturn.connectivity(usesTCP: usesTCP))
         #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
         return bench
     }
@@ -30,6 +30,7 @@ import Testing
         let statistics = try #require(await bench.media.statistics(viewer: all[0].id))
         #expect(statistics.localCandidateType == "relay")
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("A viewer that is relayed by the same server connects: both ends are relayed")
@@ -41,6 +42,7 @@ import Testing
         bench.deliver(1, isKeyFrame: true)
         #expect(await joined.hasPictures([1]))
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("A viewer that leaves does not take its neighbours' permission along")
@@ -56,13 +58,14 @@ import Testing
         bench.deliver(1, isKeyFrame: true)
         #expect(await second.hasPictures([1]))
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("A candidate is checked only once the relay permits its address")
     func permissionFirst() async throws {
         let coturn = try Coturn()
         #expect(try await coturn.start())
-        let wire = try await Wire(to: coturn.address, on: try runningLoop())
+        let wire = try await Wire(to: coturn.address)
         let bench = try await LoopBench.start(coturn.connectivity(server: wire.address))
         #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
         await wire.setCut(true)
@@ -72,13 +75,15 @@ import Testing
         await wire.setCut(false)
         #expect(await joined.isConnected())
         await bench.stop()
+        await wire.stop()
+        coturn.kill()
     }
 
     @Test("After a crash the same relay port is won back with what was saved")
     func crash() async throws {
         let coturn = try Coturn()
         #expect(try await coturn.start())
-        let wire = try await Wire(to: coturn.address, on: try runningLoop())
+        let wire = try await Wire(to: coturn.address)
         let connectivity = coturn.connectivity(server: wire.address, keepsState: true)
         let first = try await LoopBench.start(connectivity)
         #expect(await first.awaits { await $0.media.summary().relayState == "allocated" })
@@ -98,6 +103,8 @@ import Testing
         second.deliver(1, isKeyFrame: true)
         #expect(await joined.hasPictures([1]))
         await second.stop()
+        await wire.stop()
+        coturn.kill()
     }
 
     @Test("An orderly stop gives the relay port back")
@@ -110,13 +117,15 @@ import Testing
             #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
             await bench.stop()
         }
+        coturn.kill()
     }
 
     @Test(
-        "When the TURN server dies and comes back, viewers are told of the new candidate and get their pictures again")
-    func serverRestart() async throws {
+        "When the TURN server dies and comes back, viewers are told of the new candidate and get their pictures again",
+        arguments: [false, true])
+    func serverRestart(usesTCP: Bool) async throws {
         let coturn = try Coturn()
-        let bench = try await start(coturn)
+        let bench = try await start(coturn, usesTCP: usesTCP)
         let joined = try await bench.join(trickles: true)
         #expect(await joined.isConnected())
         bench.deliver(1, isKeyFrame: true)
@@ -141,6 +150,7 @@ import Testing
         let later = try await bench.join(trickles: true)
         #expect(await later.isConnected())
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("A wrong password is named in the degraded part, and new viewers are refused with the reason")
@@ -164,16 +174,13 @@ import Testing
             #expect(error.code == .relayUnavailable)
         }
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("By TCP, a TURN server that is not there is named at once, and used as soon as it is there")
     func streamReconnects() async throws {
         let coturn = try Coturn()
-        var connectivity = coturn.connectivity()
-        guard case .external(var relay) = connectivity.relay else { return }
-        relay.usesTCP = true
-        connectivity.relay = .external(relay)
-        let bench = try await LoopBench.start(connectivity)
+        let bench = try await LoopBench.start(coturn.connectivity(usesTCP: true))
         #expect(await bench.awaits { !$0.media.degraded.isEmpty })
         #expect(try await coturn.start())
         #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
@@ -183,6 +190,7 @@ import Testing
         bench.deliver(1, isKeyFrame: true)
         #expect(await joined.hasPictures([1]))
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("A viewer's impossible candidates do not end the allocation of all, nor fill it with permissions")
@@ -208,6 +216,7 @@ import Testing
         for joined in [neighbour, hostile] { #expect(await joined.hasPictures([1])) }
         #expect(bench.metrics.counter("avatar_relay_lost_total", help: "").current == 0)
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("Nobody but the TURN server is heard on the allocation's port")
@@ -234,13 +243,14 @@ import Testing
         await bench.settle()
         #expect((bench.refused("datagram"), bench.refused("source of no viewer")) == before)
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("Candidates whose address the relay never permits are held within bounds")
     func heldCandidates() async throws {
         let coturn = try Coturn()
         #expect(try await coturn.start())
-        let wire = try await Wire(to: coturn.address, on: try runningLoop())
+        let wire = try await Wire(to: coturn.address)
         let bench = try await LoopBench.start(coturn.connectivity(server: wire.address))
         #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
         await wire.setCut(true)
@@ -253,12 +263,8 @@ import Testing
         await wire.setCut(false)
         #expect(await joined.isConnected())
         await bench.stop()
-    }
-
-    private func runningLoop() throws -> EventLoop {
-        let loop = try EventLoop(name: "wire")
-        try loop.start()
-        return loop
+        await wire.stop()
+        coturn.kill()
     }
 
     /// The relay port that a viewer would be told.
