@@ -12,6 +12,7 @@ final class Coturn: Sendable {
     let port: UInt16
     let relayPorts: ClosedRange<UInt16>
     private let folder: URL
+    private let options: [String]
     /// Its process id; 0 while it does not run.
     private let process = Watched<pid_t>(0)
     /// Everything that it has written so far.
@@ -23,7 +24,9 @@ final class Coturn: Sendable {
     /// Where a loop under test keeps its allocation.
     var stateFile: String { folder.appendingPathComponent("allocation.json").path }
 
-    init() throws {
+    /// - Parameter options: beyond those that every test needs.
+    init(_ options: String...) throws {
+        self.options = options
         let ports = FreePorts.take(6)
         port = ports.lowerBound
         relayPorts = (ports.lowerBound + 1)...ports.upperBound
@@ -66,14 +69,15 @@ final class Coturn: Sendable {
     }
 
     private func spawn(writing: Int32) -> pid_t {
-        let arguments = [
-            "turnserver", "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--listening-port=\(port)",
-            "--min-port=\(relayPorts.lowerBound)", "--max-port=\(relayPorts.upperBound)", "--realm=test",
-            "--lt-cred-mech",
-            "--user=\(Self.user):\(Self.password)", "--allow-loopback-peers", "--no-cli", "--no-tls", "--no-dtls",
-            "--relay-threads=1", "--verbose", "--log-file=stdout", "--userdb=\(folder.path)/db",
-            "--pidfile=\(folder.path)/pid",
-        ]
+        let arguments =
+            [
+                "turnserver", "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--listening-port=\(port)",
+                "--min-port=\(relayPorts.lowerBound)", "--max-port=\(relayPorts.upperBound)", "--realm=test",
+                "--lt-cred-mech",
+                "--user=\(Self.user):\(Self.password)", "--allow-loopback-peers", "--no-cli", "--no-tls", "--no-dtls",
+                "--relay-threads=1", "--verbose", "--log-file=stdout", "--userdb=\(folder.path)/db",
+                "--pidfile=\(folder.path)/pid",
+            ] + options
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }

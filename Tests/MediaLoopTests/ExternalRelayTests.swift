@@ -246,6 +246,36 @@ import Testing
         coturn.kill()
     }
 
+    @Test("A candidate that the relay denies is counted, and the viewer's others serve")
+    func deniedPeer() async throws {
+        let coturn = try Coturn("--denied-peer-ip=127.0.0.9")
+        let bench = try await start(coturn)
+        let viewer = try await LoopbackViewer.make(on: bench.viewerLoop)
+        let answer = try await bench.media.addViewer(
+            stage: bench.stage, offer: await viewer.offer(includesCandidates: false), remoteAddress: nil,
+            includeCandidates: false)
+        let before = bench.refused("candidate")
+        await bench.media.addRemoteCandidate(
+            viewer: answer.id, line: "candidate:1 1 udp 2130706431 127.0.0.9 5000 typ host")
+        #expect(await bench.awaits { $0.refused("candidate") == before + 1 })
+        try await viewer.accept(answer)
+        await bench.media.addRemoteCandidate(viewer: answer.id, line: viewer.candidateLine)
+        #expect(await viewer.seen.wait { $0.isConnected })
+        await bench.stop()
+        coturn.kill()
+    }
+
+    @Test("A loop whose relay is away can be stopped at any moment", arguments: [false, true])
+    func stopWithoutRelay(usesTCP: Bool) async throws {
+        let coturn = try Coturn()
+        for _ in 0..<5 {
+            let bench = try await LoopBench.start(coturn.connectivity(usesTCP: usesTCP))
+            if usesTCP { #expect(await bench.awaits { !$0.media.degraded.isEmpty }) }
+            #expect(await bench.media.summary().allocations == 0)
+            await bench.stop()
+        }
+    }
+
     @Test("Candidates whose address the relay never permits are held within bounds")
     func heldCandidates() async throws {
         let coturn = try Coturn()
