@@ -48,17 +48,24 @@ func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 /// `AVATAR_STREAMER_FUZZ=FuzzSTUN`.
 let fuzzing = Context.environment["AVATAR_STREAMER_FUZZ"]
 
+/// The program; a plain module while it is fuzzed, since libFuzzer brings the `main`.
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    fuzzing == nil
+        ? .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+        : .target(name: name, dependencies: dependencies, swiftSettings: strict + [.define("FUZZING")])
+}
+
 let package = Package(
     name: "avatar-streamer",
-    products: [.executable(name: "avatar-streamer", targets: ["AvatarStreamer"])],
+    products: fuzzing == nil ? [.executable(name: "avatar-streamer", targets: ["AvatarStreamer"])] : [],
     targets: [
         // The program
-        .executableTarget(
-            name: "AvatarStreamer",
-            dependencies: [
+        program(
+            "AvatarStreamer",
+            [
                 "Signaling", "MediaLoop", "MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "WebServer",
                 "Networking", "Core", "CYAML",
-            ], swiftSettings: strict),
+            ]),
 
         // The rooms
         module("Signaling", ["MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),

@@ -30,6 +30,7 @@ private struct Scene {
             server: SocketAddress(.v4(0xC000_0201), 3478), username: "user", password: "secret")
         configuration.isStream = flags & 1 != 0
         configuration.maximumPermissions = 8
+        configuration.probeInterval = .seconds(60)
         let saved = SavedAllocation(
             server: configuration.server, username: "user", realm: "r", nonce: "n",
             relayedAddress: SocketAddress(.v4(0xC000_0201), 10_111), mappedAddress: nil)

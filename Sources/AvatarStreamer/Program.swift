@@ -1,7 +1,9 @@
 internal import Glibc
 
 /// The program: reads the command line and does what it says.
-@main
+#if !FUZZING
+    @main
+#endif
 struct Program {
     static func main() async {
         exit(await run(Command(Array(CommandLine.arguments.dropFirst()))))

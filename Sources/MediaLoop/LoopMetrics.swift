@@ -15,7 +15,6 @@ struct LoopMetrics: Sendable {
     let keyFrameRequests: Counter
     let relayLost: Counter
     let viewers: Gauge
-    let allocations: Gauge
 
     init(_ registry: MetricsRegistry) {
         framesFannedOut = registry.counter("avatar_video_frames_total", help: "Video frames given to viewers.")
@@ -40,6 +39,5 @@ struct LoopMetrics: Sendable {
         keyFrameRequests = registry.counter("avatar_key_frame_requests_total", help: "PLI and FIR of viewers.")
         relayLost = registry.counter("avatar_relay_lost_total", help: "Times the external relay's allocation was lost.")
         viewers = registry.gauge("avatar_viewers", help: "Viewers at the moment.")
-        allocations = registry.gauge("avatar_relay_allocations", help: "Allocations on the embedded relay.")
     }
 }

@@ -67,6 +67,9 @@ package final class MediaLoop: MediaFrameSink, Sendable {
             throw MediaLoopError(.system, failure)
         }
         SocketMetrics(sockets, registry).start(on: loop)
+        loop.submit { [self] in
+            RelayMetrics(registry).start(on: loop) { [self] in board.withValue { $0?.embeddedRelay?.figures } }
+        }
     }
 
     /// Says goodbye to every viewer, releases the external allocation, and ends the thread.

@@ -45,7 +45,6 @@ extension Switchboard {
             local: local, server: TURNServer(configuration: settings, random: random), front: front,
             listener: listener, media: media, advertised: advertised, loop: loop)
         unsafe path.received = { [unowned self] bytes, source in unsafe self.receive(bytes, from: source, on: local) }
-        path.allocationsChanged = { [metrics] count in metrics.allocations.set(Double(count)) }
         try path.start(arena: arena)
         try unsafe media.startReceiving(on: loop, into: arena) { [unowned self, unowned path] bytes, source in
             // Nobody on the wire may pass for a relayed viewer.

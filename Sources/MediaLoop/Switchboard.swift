@@ -56,6 +56,11 @@ internal import TURNClient
         return nil
     }
 
+    var embeddedRelay: EmbeddedRelayPath? {
+        for path in paths { if let relay = path as? EmbeddedRelayPath { return relay } }
+        return nil
+    }
+
     // MARK: What comes in
 
     /// Takes one datagram of a viewer. The bytes may be changed in place.

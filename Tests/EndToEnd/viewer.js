@@ -16,7 +16,8 @@ async function connectViewer(options) {
   })).json();
   let servers = options.servers ?? config.iceServers;
   if (options.tcp) {
-    servers = servers.map((server) => ({ ...server, urls: server.urls.map((url) => url + "?transport=tcp") }));
+    servers = servers.filter((server) => server.username)
+      .map((server) => ({ ...server, urls: server.urls.map((url) => url + "?transport=tcp") }));
   }
   const pc = new RTCPeerConnection({
     iceServers: servers, iceTransportPolicy: options.policy ?? config.iceTransportPolicy, bundlePolicy: "max-bundle",

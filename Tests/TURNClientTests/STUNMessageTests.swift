@@ -72,6 +72,14 @@ struct STUNMessageTests {
         #expect(parsed.xorPeerAddresses.count == 2)
     }
 
+    @Test("a reason phrase ends at the first zero byte")
+    func paddedReason() throws {
+        let message = STUNMessage(
+            .errorResponse, .allocate, transactionID: STUNTransactionID(random: random),
+            attributes: [.unknown(type: 0x0009, value: [0, 0, 4, 37, 0x4E, 0x6F, 0, 0])])
+        #expect(try STUNMessage(message.encoded()).errorCode?.reason == "No")
+    }
+
     @Test("unknown attributes below 0x8000 are reported, those above are not")
     func unknownAttributes() throws {
         let message = STUNMessage.request(

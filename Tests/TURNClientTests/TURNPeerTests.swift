@@ -121,6 +121,22 @@ struct TURNPeerTests {
         #expect(exchange.receive(wrapped) == .ignored)
     }
 
+    @Test(
+        "nothing is sent to an address that could end the whole allocation",
+        arguments: [
+            "203.0.114.5:0", "0.0.0.0:9", "0.0.0.1:9", "224.0.0.1:9", "255.255.255.255:9", "[::]:9", "[ff02::1]:9",
+        ])
+    func unroutable(text: String) throws {
+        var exchange = TURNExchange.allocated()
+        let bad = try #require(SocketAddress(text))
+        exchange.client.bindChannel(bad, now: exchange.now)
+        exchange.client.permit(bad.ip, now: exchange.now)
+        exchange.settle()
+        #expect(exchange.server.count(.channelBind) == 0)
+        #expect(exchange.client.header(for: bad, payloadCount: 1) == nil)
+        #expect(exchange.client.isPermitted(bad.ip) == (bad.port == 0))
+    }
+
     @Test("without an allocation nothing is wrapped and nothing is taken")
     func noAllocation() {
         var exchange = TURNExchange()

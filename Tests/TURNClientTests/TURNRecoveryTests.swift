@@ -162,6 +162,23 @@ struct TURNRecoveryTests {
         #expect(exchange.failureCodes.isEmpty)
     }
 
+    @Test("a port that stays held after Refresh(0) is asked for each second without another, then reported")
+    func freedButHeld() {
+        var exchange = TURNExchange()
+        exchange.server.hasAllocation = true
+        exchange.server.keepsFreed = true
+        exchange.start()
+        exchange.advance(by: .milliseconds(7500))
+        #expect(exchange.server.requests.count { $0.method == .refresh && $0.carriesIntegrity } == 1)
+        #expect(exchange.server.count(.allocate) == 8)
+        #expect(exchange.failureCodes.isEmpty)
+        exchange.advance(by: .seconds(1))
+        #expect(exchange.failureCodes == [.allocationMismatch])
+        exchange.server.keepsFreed = false
+        exchange.advance(by: .seconds(3))
+        #expect(exchange.client.relayedAddress != nil)
+    }
+
     @Test("437 and then 441: the allocation is another user's, and the failure says what to do")
     func anotherUsersAllocation() {
         var exchange = TURNExchange()

@@ -14,6 +14,8 @@ struct TURNScriptedServer {
     var lifetime: Duration = .seconds(600)
     var hasAllocation = false
     var isSilent = false
+    /// Confirms a Refresh(0) and holds the 5-tuple all the same, as coturn does for a while.
+    var keepsFreed = false
     var signsResponses = true
     /// Error codes for the next authenticated requests of a method, first come first served.
     var errors: [STUNMessage.Method: [Int]] = [:]
@@ -50,6 +52,10 @@ struct TURNScriptedServer {
             ).encoded()
         }
         let challenge: [STUNAttribute] = [.realm(realm), .nonce(nonce)]
+        // As coturn does, before it asks for credentials.
+        if request.method == .allocate, hasAllocation {
+            return STUNMessage.error(to: request, code: 437, reason: "Allocation Mismatch").encoded()
+        }
         guard request.carriesIntegrity else {
             return STUNMessage.error(to: request, code: 401, reason: "Unauthorized", attributes: challenge).encoded()
         }
@@ -72,7 +78,6 @@ struct TURNScriptedServer {
 
     private mutating func reply(to request: STUNMessage) -> STUNMessage {
         if request.method == .allocate {
-            guard !hasAllocation else { return .error(to: request, code: 437, reason: "Allocation Mismatch") }
             hasAllocation = true
             return .success(
                 to: request,
@@ -84,7 +89,7 @@ struct TURNScriptedServer {
         guard hasAllocation else { return .error(to: request, code: 437, reason: "Allocation Mismatch") }
         switch request.method {
         case .refresh:
-            if request.lifetime == .zero { endAllocation() }
+            if request.lifetime == .zero, !keepsFreed { endAllocation() }
             return .success(to: request, attributes: [.lifetime(request.lifetime == .zero ? .zero : lifetime)])
         case .createPermission:
             permissions += request.xorPeerAddresses.map(\.ip)

@@ -59,8 +59,8 @@ final class RawClient: Sendable {
 
     /// One response with a Content-Length; what was received is then forgotten.
     func response() async -> Response {
-        let bytes = await receive(until: { Response($0) != nil })
-        state.withLock { $0.received = [] }
+        await receive(until: { Response($0) != nil })
+        let bytes = takeReceived()
         return Response(bytes) ?? Response(head: "closed: " + String(decoding: bytes, as: UTF8.self), body: [])
     }
 

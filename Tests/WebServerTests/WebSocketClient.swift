@@ -63,8 +63,9 @@ final class WebSocketClient: Sendable {
     func next() async -> Frame? {
         while true {
             if let frame = buffered.takeFrame() { return frame }
-            let bytes = await raw.receive { !$0.isEmpty }
-            _ = raw.takeReceived()
+            await raw.receive { !$0.isEmpty }
+            // Taken in one step: more may have come since.
+            let bytes = raw.takeReceived()
             if bytes.isEmpty { return nil }
             buffered.append(bytes)
         }

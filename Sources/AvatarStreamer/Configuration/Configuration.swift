@@ -56,7 +56,7 @@ struct Configuration: Equatable, Sendable {
         var audioBitRate = 48_000
     }
     struct Avatars: Equatable, Sendable {
-        var directory = "data/avatars"
+        var directory = "var/avatars"
         var videoRoots: [String] = []
         var maximumUploadBytes = 67_108_864
         var maximumCount = 1000
@@ -71,7 +71,7 @@ struct Configuration: Equatable, Sendable {
         var bearerToken = ""
     }
     struct Storage: Equatable, Sendable {
-        var stateDirectory = "data/state"
+        var stateDirectory = "var/state"
         var webRoot = "Web"
     }
     struct Logging: Equatable, Sendable {

@@ -26,3 +26,16 @@ enum ConfigurationFile {
         return variables
     }
 }
+
+/// The check of a configuration text alone, as the fuzzer calls it.
+package enum ConfigurationCheck {
+    /// What is wrong with the text, one sentence each; empty where nothing is.
+    package static func problems(in text: [UInt8]) -> [String] {
+        do throws(InvalidConfiguration) {
+            _ = try ConfigurationReader.read(text, file: "input", environment: [:])
+            return []
+        } catch {
+            return error.problems.map(\.description)
+        }
+    }
+}

@@ -16,6 +16,8 @@ enum PortCheck {
     /// The ports that a configuration needs.
     static func needed(by configuration: Configuration) -> [NeededPort] {
         let webRTC = configuration.webRTC
+        // Only its ports are looked at; the address does not matter here.
+        let connectivity = Composition.connectivity(configuration, publicAddress: .loopbackV4)
         var ports = [
             NeededPort(
                 port: configuration.management.port, transport: .tcp, purpose: "management API",
@@ -32,6 +34,10 @@ enum PortCheck {
                             port: webRTC.portMinimum, transport: transport, purpose: "embedded relay",
                             setting: "webrtc.port_min"))
                 }
+                ports.append(
+                    NeededPort(
+                        port: Int(connectivity.mediaPort), transport: .udp, purpose: "relayed media",
+                        setting: "webrtc.port_min"))
             case .external:
                 ports.append(
                     NeededPort(
@@ -39,10 +45,11 @@ enum PortCheck {
                         setting: "webrtc.turn_local_port"))
             }
         }
-        if configuration.connectivity != .relay {
-            let direct = Int(Composition.connectivity(configuration, publicAddress: .loopbackV4).directPort)
+        if connectivity.offersDirect {
             ports.append(
-                NeededPort(port: direct, transport: .udp, purpose: "direct media", setting: "webrtc.port_min"))
+                NeededPort(
+                    port: Int(connectivity.directPort), transport: .udp, purpose: "direct media",
+                    setting: "webrtc.port_min"))
         }
         return ports
     }

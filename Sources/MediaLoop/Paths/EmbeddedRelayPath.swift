@@ -25,7 +25,6 @@ internal import TURNServer
     /// So many of them are remembered; a viewer is forgotten by its own timers long before its address is.
     private static let maximumFormerAddresses = 16_384
 
-    var allocationsChanged: ((Int) -> Void)?
     /// Takes what a relayed viewer sent: its payload and its relayed address.
     var received: ((UnsafeMutableRawBufferPointer, SocketAddress) -> Void)?
 
@@ -63,8 +62,13 @@ internal import TURNServer
         media.socket.stopReceiving(on: loop)
         listener.stop(on: loop)
         if let timer { loop.cancel(timer.id) }
-        allocationsChanged = nil
         unsafe received = nil
+    }
+
+    /// For the metrics: what the relay counted, its allocations, and the TCP connections that it refused.
+    var figures: (counters: TURNServer.Counters, allocations: Int, streams: UInt64) {
+        let refused = listener.counters
+        return (server.counters, server.allocationCount, refused.refusedByTotal &+ refused.refusedByAddress)
     }
 
     // MARK: To viewers
@@ -183,7 +187,6 @@ internal import TURNServer
             if formerAddresses.count >= Self.maximumFormerAddresses { formerAddresses.removeAll() }
             formerAddresses.insert(relayedAddress)
         }
-        allocationsChanged?(server.allocationCount)
     }
 
     private func transmit(_ bytes: [UInt8], to path: TURNClientPath) {

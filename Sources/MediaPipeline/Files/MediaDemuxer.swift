@@ -25,7 +25,13 @@ internal import CFFmpeg
     /// Nil where the file has no such stream.
     init?(path: String, kind: Kind) throws(SourceError) {
         var format: UnsafeMutablePointer<AVFormatContext>?
-        let opened = unsafe avformat_open_input(&format, path, nil, nil)
+        // FFmpeg would write to standard error by itself; what matters comes back as a return code.
+        av_log_set_level(AV_LOG_FATAL)
+        // Playlists may name other places: only files of this machine are read.
+        var options: OpaquePointer?
+        unsafe av_dict_set(&options, "protocol_whitelist", "file", 0)
+        let opened = unsafe avformat_open_input(&format, path, nil, &options)
+        unsafe av_dict_free(&options)
         guard opened == 0, let format = unsafe format else {
             throw SourceError(reason: "\(path): \(Self.text(of: opened))")
         }

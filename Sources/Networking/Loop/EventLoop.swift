@@ -32,6 +32,7 @@ package final class EventLoop: @unchecked Sendable {
         var nextGeneration: UInt32 = 1
         var timers = TimerQueue()
         var endOfTurn: (() -> Void)?
+        var whenStopping: [() -> Void] = []
         var now = Instant.zero
         var isStopping = false
     }
@@ -188,6 +189,12 @@ package final class EventLoop: @unchecked Sendable {
         state.endOfTurn = handler
     }
 
+    /// Calls `handler` when the loop ends, while its thread can still close what it owns.
+    package func whenStopping(_ handler: @escaping () -> Void) {
+        assertOnLoop()
+        state.whenStopping.append(handler)
+    }
+
     // MARK: The thread
 
     private func run() {
@@ -243,6 +250,8 @@ package final class EventLoop: @unchecked Sendable {
                 return mailbox.isClosed
             }
         }
+        for handler in state.whenStopping { handler() }
+        state.whenStopping = []
         for descriptor in state.registrations.keys { _ = clinux_epoll_remove(epoll, descriptor) }
         state.registrations.removeAll()
         state.timers.removeAll()

@@ -58,6 +58,10 @@ internal import Glibc
         lastReceived = loop.now
     }
 
+    deinit {
+        if isOpen { clinux_close(descriptor) }
+    }
+
     /// Starts to connect; ``start(onBytes:onClose:)`` follows at once, and what is sent meanwhile waits in the queue.
     package static func connect(
         to remote: SocketAddress, from local: SocketAddress? = nil, on loop: EventLoop, limits: Limits = Limits()

@@ -55,9 +55,10 @@ package final class TCPListener: @unchecked Sendable {
     package func start(on loop: EventLoop, _ handler: @escaping (TCPConnection) -> Void) throws(SocketError) {
         try loop.register(socket.descriptor, for: .readable) { _ in self.accept(loop, handler) }
         scheduleSweep(loop)
+        loop.whenStopping { self.stop(on: loop) }
     }
 
-    /// Stops accepting and closes every connection.
+    /// Stops accepting and closes every connection; a loop that ends does it too.
     package func stop(on loop: EventLoop) {
         loop.deregister(socket.descriptor)
         if let sweep = state.sweep { loop.cancel(sweep) }

@@ -86,7 +86,8 @@ extension PeerConnection {
             packet = try unsafe RTPPacket(plain.span)
             payload = configuration.deliversReceivedMedia ? unsafe plain.span.array(packet.payloadRange) : []
             if format.isRetransmission {
-                guard packet.payloadRange.count >= 2 else { return .accepted }  // A bandwidth probe: nothing but padding.
+                // A shorter one is a bandwidth probe: nothing but padding.
+                guard packet.payloadRange.count >= 2 else { return .accepted }
                 let original = unsafe plain.span.uint16(at: packet.payloadRange.lowerBound)
                 takeRetransmission(packet, original: original, format: format, payload: payload, now: now)
                 return .accepted

@@ -95,6 +95,8 @@ extension PeerConnection {
         if phase == .signaling { phase = .ice }
         Self.adopt(agreed.sending(.video), of: .video, into: &video, &sendsVideo, random)
         Self.adopt(agreed.sending(.audio), of: .audio, into: &audio, &sendsAudio, random)
+        // After a pause the decoder begins anew.
+        if !sendsVideo { hasSentKeyFrame = false }
         ice.setRemoteCredentials(
             usernameFragment: agreed.remote.usernameFragment, password: agreed.remote.password, now: now)
         for line in agreed.remote.candidates {

@@ -58,8 +58,9 @@ extension STUNAttribute {
         let hundreds = Int(value[2] & 0x07)
         let number = Int(value[3])
         guard (3...6).contains(hundreds), number <= 99 else { return nil }
-        return .errorCode(
-            code: hundreds * 100 + number, reason: String(decoding: value.array(4..<value.count), as: UTF8.self))
+        // coturn counts its padding into the length.
+        let reason = value.array(4..<value.count).prefix { $0 != 0 }
+        return .errorCode(code: hundreds * 100 + number, reason: String(decoding: reason, as: UTF8.self))
     }
 
     private static func list(_ value: Span<UInt8>) -> [UInt16]? {

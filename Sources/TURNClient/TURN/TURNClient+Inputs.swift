@@ -29,6 +29,7 @@ extension TURNClient {
 
     /// Lets datagrams of this IP address in, from now until ``forget(_:now:)``, over every allocation to come.
     package mutating func permit(_ ip: IPAddress, now: Instant) {
+        guard Self.isRoutable(ip) else { return report(.permissionDenied(ip, .unroutablePeer)) }
         if case .refused(let error) = permissions.want(ip, now: now) { report(.permissionDenied(ip, error)) }
         update(now: now)
     }
@@ -41,6 +42,7 @@ extension TURNClient {
 
     /// Wishes for four bytes of header instead of 36. Until the binding stands, or where no number is free, ``header(for:payloadCount:)`` says Send indication.
     package mutating func bindChannel(_ peer: SocketAddress, now: Instant) {
+        guard peer.port != 0, Self.isRoutable(peer.ip) else { return }
         _ = channels.want(peer, now: now)
         update(now: now)
     }

@@ -52,11 +52,11 @@ extension TURNClient {
         case sendIndication
     }
 
-    /// Nil without an allocation. A dictionary look-up, no allocation of memory.
+    /// Nil without an allocation and for a peer that nothing can be sent to. A dictionary look-up, no allocation of memory.
     package func header(for peer: SocketAddress, payloadCount: Int) -> Wrapping? {
         guard case .allocated = state else { return nil }
         guard let number = channels.usableNumber(for: peer), payloadCount <= Int(UInt16.max) else {
-            return .sendIndication
+            return peer.port != 0 && Self.isRoutable(peer.ip) ? .sendIndication : nil
         }
         return .channelData(
             header: ChannelData.header(channel: number, length: payloadCount),

@@ -5,6 +5,8 @@ extension TURNClient {
     private static let maximumAuthenticationRounds = 3
     /// Before an Allocate after a Refresh(0): coturn frees the port about a second later.
     private static let freeingTime: Duration = .seconds(1)
+    /// A port that is not free so long after a Refresh(0) is reported, and freed once more at the next attempt.
+    private static let freeingLimit: Duration = .seconds(8)
 
     mutating func handleSuccess(_ message: STUNMessage, of transaction: TURNTransaction, now: Instant) {
         switch transaction.purpose {
@@ -33,8 +35,10 @@ extension TURNClient {
             allocation.refreshAt = now + refreshDelay(lifetime)
             state = .allocated(allocation)
         case .free:
+            freedAt = now
             state = .waiting(until: now + Self.freeingTime)
         case .release:
+            freedAt = now
             finishRelease()
         case .createPermission(let ip):
             if permissions.granted(ip, now: now) { report(.permissionGranted(ip)) }
@@ -53,6 +57,7 @@ extension TURNClient {
     ) {
         failures = 0
         saved = nil
+        freedAt = nil
         state = .allocated(
             Allocation(
                 relayedAddress: relayed, mappedAddress: mapped, since: now, expiresAt: now + lifetime,
@@ -108,10 +113,15 @@ extension TURNClient {
         switch transaction.purpose {
         case .allocate:
             // The 5-tuple holds an allocation: of a former process, or one whose success was lost on its way to us.
-            if error.code == .allocationMismatch, credential != nil {
+            // coturn says so even before it asks who we are; then the Refresh meets the 401.
+            // A Refresh(0) that was answered is given time before another follows: coturn ends the session about a second later.
+            if error.code == .allocationMismatch, freedAt == nil {
                 state = .reclaiming
                 send(saved == nil ? .free : .reclaim, now: now)
+            } else if error.code == .allocationMismatch, let freedAt, now - freedAt < Self.freeingLimit {
+                state = .waiting(until: now + Self.freeingTime)
             } else {
+                freedAt = nil
                 fail(error, now: now)
             }
         case .reclaim:

@@ -95,6 +95,8 @@ package struct TURNClient: Sendable {
     var permissions: TURNPermissions
     var channels = TURNChannels()
     var failures = 0
+    /// When the server last confirmed a Refresh(0) on this 5-tuple.
+    var freedAt: Instant?
     /// Servers that answered 300, and when (RFC 8489 §10: none is asked twice within five minutes).
     var redirections: [SocketAddress: Instant] = [:]
     private var outgoing: [[UInt8]] = []
@@ -135,6 +137,14 @@ package struct TURNClient: Sendable {
     /// Whether the server lets datagrams of this address in, as far as we know.
     package func isPermitted(_ ip: IPAddress) -> Bool {
         relayedAddress != nil && permissions.entries[ip]?.isInstalled == true
+    }
+
+    /// Whether a datagram to this peer can be sent at all.
+    ///
+    /// coturn 4.6 ends the whole allocation where one relayed datagram cannot be sent (seen with port 0), so none is tried.
+    package static func isRoutable(_ ip: IPAddress) -> Bool {
+        if case .v4(let value) = ip.unmapped, value >> 28 == 0xF || value >> 24 == 0 { return false }
+        return !ip.isUnspecified && !ip.isMulticast
     }
 
     /// What to keep on disk after each `.allocated`; nil without an allocation.

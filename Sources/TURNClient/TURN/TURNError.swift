@@ -29,6 +29,8 @@ package struct TURNError: Error, Equatable, Sendable {
         case expired
         /// The connection to the server was closed.
         case transportClosed
+        /// The peer's address is one that no datagram can be sent to.
+        case unroutablePeer
         /// Our own limit on permissions was reached.
         case limitReached
     }
@@ -56,7 +58,7 @@ package struct TURNError: Error, Equatable, Sendable {
             case 403 where method == .allocate:
                 (.forbidden, "the TURN server refuses this client; see its access rules")
             case 403: (.forbidden, Self.deniedPeerRemedy)
-            case 437: (.allocationMismatch, "none needed: the allocation is freed and made anew")
+            case 437: (.allocationMismatch, "none needed if it passes within seconds; else use another local port")
             case 438: (.staleNonce, "check the TURN server's clock and its stale-nonce setting")
             case 441: (.allocationOfAnotherUser, "use another local port, or wait until the old allocation expires")
             case 442: (.unsupportedTransport, "enable UDP relaying on the TURN server (coturn: remove no-udp-relay)")
@@ -84,6 +86,9 @@ package struct TURNError: Error, Equatable, Sendable {
         remedy: "check the network to the TURN server")
     static let transportClosed = TURNError(
         .transportClosed, reason: "the connection was closed", remedy: "check that the TURN server runs")
+    static let unroutablePeer = TURNError(
+        .unroutablePeer, reason: "no datagram can be sent to this address",
+        remedy: "none needed: the viewer's other candidates are tried")
     static let limitReached = TURNError(
         .limitReached, reason: "too many permissions", remedy: "none needed: viewers that leave make room")
 }
