@@ -71,7 +71,6 @@ import Testing
         await joined.viewer.vanish()
         #expect(await joined.hasEntered(.closed))
         #expect(await bench.media.summary().allocations == 0)
-        #expect(bench.metrics.gauge("avatar_relay_allocations", help: "").current == 0)
         await bench.stop()
     }
 
