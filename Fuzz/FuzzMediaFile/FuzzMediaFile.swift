@@ -19,5 +19,5 @@ package func fuzzMediaFile(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int3
     return 0
 }
 
-/// Lies in memory.
-private let file = memfd_create("media-file", 0)
+/// Has no name, and goes with the process.
+private let file = tmpfile().map(fileno) ?? -1
