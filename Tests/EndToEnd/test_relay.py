@@ -3,7 +3,7 @@ import contextlib
 
 import pytest
 
-from server import Coturn, Server, Tunnel, request
+from server import Coturn, Server, Tunnel, request, wait_until
 
 HOSTILE = (
     [f"candidate:1 1 udp 2122260223 {address} typ host" for address in (
@@ -122,9 +122,7 @@ def test_viewers_are_back_after_coturn_was_killed(viewers):
         page.wait_for_picture(page.connect(policy="relay"))
         coturn.kill()
         coturn.start()
-        page.page.wait_for_function(
-            """async http => { const health = await (await fetch(http + "/health")).json();
-                return health.status === "healthy"; }""", arg=server.http, timeout=30_000, polling=200)
+        wait_until(lambda: server.health()["status"] == "healthy", 30, "the relay's recovery")
         page.wait_for_picture(page.connect(policy="relay"))
 
 
