@@ -32,7 +32,7 @@ package struct MediaLoopError: Error, Hashable, Sendable {
     init(_ code: Code, _ error: SocketError) {
         self.init(
             code: error.code == .addressInUse ? .portUnavailable : .system, reason: "\(error)",
-            remedy: error.holder.map { "stop \($0), or choose another port range (connectivity.port_range)" }
-                ?? "check connectivity.bind_address and connectivity.port_range")
+            remedy: error.holder.map { "stop \($0), or set webrtc.port_min and webrtc.port_max" }
+                ?? "check webrtc.bind_address, webrtc.port_min and webrtc.port_max")
     }
 }

@@ -78,6 +78,8 @@ def test_a_sentence_is_spoken_with_moving_lips(viewers, record_property):
         last = max(entry["at"] for entry in viewer["sound"] if entry["loudness"] > 0.01)
         speaking = [entry["change"] for entry in viewer["track"] if first + 200 < entry["at"] < last - 200]
         still = [entry["change"] for entry in viewer["track"] if entry["at"] < viewer["said"] or entry["at"] > last + 700]
+        loud = [entry["at"] for entry in viewer["sound"] if entry["loudness"] > 0.01]
+        assert speaking, f"said at {viewer['said']:.0f}, loud at {loud}, pictures at {[e['at'] for e in viewer['track']]}"
         moving = sum(change > 0.005 for change in speaking) / len(speaking)
         resting = sum(change > 0.005 for change in still) / len(still)
         print(f"mouth moves in {moving:.0%} of frames while speaking, {resting:.0%} while silent")

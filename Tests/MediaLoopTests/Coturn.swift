@@ -12,6 +12,7 @@ final class Coturn: Sendable {
     let port: UInt16
     let relayPorts: ClosedRange<UInt16>
     private let folder: URL
+    private let options: [String]
     /// Its process id; 0 while it does not run.
     private let process = Watched<pid_t>(0)
     /// Everything that it has written so far.
@@ -23,7 +24,9 @@ final class Coturn: Sendable {
     /// Where a loop under test keeps its allocation.
     var stateFile: String { folder.appendingPathComponent("allocation.json").path }
 
-    init() throws {
+    /// - Parameter options: beyond those that every test needs.
+    init(_ options: String...) throws {
+        self.options = options
         let ports = FreePorts.take(6)
         port = ports.lowerBound
         relayPorts = (ports.lowerBound + 1)...ports.upperBound
@@ -66,14 +69,15 @@ final class Coturn: Sendable {
     }
 
     private func spawn(writing: Int32) -> pid_t {
-        let arguments = [
-            "turnserver", "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--listening-port=\(port)",
-            "--min-port=\(relayPorts.lowerBound)", "--max-port=\(relayPorts.upperBound)", "--realm=test",
-            "--lt-cred-mech",
-            "--user=\(Self.user):\(Self.password)", "--allow-loopback-peers", "--no-cli", "--no-tls", "--no-dtls",
-            "--relay-threads=1", "--verbose", "--log-file=stdout", "--userdb=\(folder.path)/db",
-            "--pidfile=\(folder.path)/pid",
-        ]
+        let arguments =
+            [
+                "turnserver", "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--listening-port=\(port)",
+                "--min-port=\(relayPorts.lowerBound)", "--max-port=\(relayPorts.upperBound)", "--realm=test",
+                "--lt-cred-mech",
+                "--user=\(Self.user):\(Self.password)", "--allow-loopback-peers", "--no-cli", "--no-tls", "--no-dtls",
+                "--relay-threads=1", "--verbose", "--log-file=stdout", "--userdb=\(folder.path)/db",
+                "--pidfile=\(folder.path)/pid",
+            ] + options
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -96,11 +100,14 @@ final class Coturn: Sendable {
     }
 
     /// - Parameter server: where the loop reaches it; itself unless something lies in between.
-    func connectivity(server: SocketAddress? = nil, keepsState: Bool = false) -> ConnectivityConfiguration {
+    func connectivity(
+        server: SocketAddress? = nil, keepsState: Bool = false, usesTCP: Bool = false
+    ) -> ConnectivityConfiguration {
         var relay = ConnectivityConfiguration.ExternalRelay(
             urls: ["turn:127.0.0.1:\(port)"], serverAddress: server ?? address,
             credentials: .fixed(username: Self.user, password: Self.password))
         relay.localPort = 0
+        relay.usesTCP = usesTCP
         relay.stateFile = keepsState ? stateFile : nil
         var connectivity = ConnectivityConfiguration(relay: .external(relay), publicAddress: .loopbackV4)
         connectivity.mode = .relay
@@ -119,15 +126,14 @@ final class Wire: @unchecked Sendable {
     private let loop: EventLoop
     private let front: UDPSocket
     private let back: UDPSocket
-    private let server: SocketAddress
     private var isCut = false
     private var client: SocketAddress?
 
     var address: SocketAddress { front.localAddress }
 
-    init(to server: SocketAddress, on loop: EventLoop) async throws {
-        self.loop = loop
-        self.server = server
+    init(to server: SocketAddress) async throws {
+        loop = try EventLoop(name: "wire")
+        try loop.start()
         front = try UDPSocket(binding: SocketAddress(.loopbackV4, 0))
         back = try UDPSocket(binding: SocketAddress(.loopbackV4, 0))
         _ = await loop.perform { [self] in
@@ -140,6 +146,10 @@ final class Wire: @unchecked Sendable {
                 if let client, !isCut { front.send(UnsafeRawBufferPointer(bytes), to: client) }
             }
         }
+    }
+
+    func stop() async {
+        await loop.stop()
     }
 
     func setCut(_ isCut: Bool) async {

@@ -134,6 +134,26 @@ import Testing
         await bench.stop()
     }
 
+    @Test("An ICE restart keeps the viewer and its pictures")
+    func restart() async throws {
+        let bench = try await LoopBench.start()
+        let joined = try await bench.join()
+        #expect(await joined.isConnected())
+        let answer = try await bench.media.renegotiate(
+            viewer: joined.id, offer: await joined.viewer.restartingOffer())
+        #expect(answer.id == joined.id)
+        let fragment = LoopBench.Joined(viewer: joined.viewer, answer: answer, events: joined.events).serverFragment
+        #expect(!fragment.isEmpty && fragment != joined.serverFragment)
+        try await joined.viewer.accept(answer)
+        // The new generation has its pair once its checks name the new fragment; pictures go on before, during and after.
+        bench.deliver(1, isKeyFrame: true)
+        #expect(await joined.hasPictures([1]))
+        bench.deliver(2)
+        #expect(await joined.hasPictures([1, 2]))
+        #expect(await bench.media.summary().viewers == 1)
+        await bench.stop()
+    }
+
     @Test("In mode all a viewer has both candidates to choose from")
     func both() async throws {
         let bench = try await LoopBench.start(.all)

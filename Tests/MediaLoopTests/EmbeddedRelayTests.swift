@@ -63,6 +63,36 @@ import Testing
         await bench.stop()
     }
 
+    @Test("A relayed viewer that vanishes holds no allocation once its consent has run out")
+    func vanished() async throws {
+        let bench = try await LoopBench.start(.relay) { $0.consentTimeout = .seconds(1) }
+        let joined = try await bench.join(relay: bench.relay())
+        #expect(await joined.isConnected())
+        await joined.viewer.vanish()
+        #expect(await joined.hasEntered(.closed))
+        #expect(await bench.media.summary().allocations == 0)
+        await bench.stop()
+    }
+
+    @Test("A credential that is wrong, or has expired, gets no allocation")
+    func credentials() async throws {
+        let bench = try await LoopBench.start(.relay)
+        var wrong = bench.relay()
+        wrong.password += "x"
+        let expired = bench.connectivity.browserConfiguration(
+            now: WallTime(secondsSince1970: 1_500_000_000), name: "late"
+        ).iceServers.first
+        var late = bench.relay()
+        late.username = try #require(expired?.username)
+        late.password = try #require(expired?.credential)
+        for relay in [wrong, late] {
+            let viewer = try await LoopbackViewer.make(on: bench.viewerLoop, relay: relay)
+            #expect(await viewer.seen.wait { $0.failure != nil })
+        }
+        #expect(await bench.media.summary().allocations == 0)
+        await bench.stop()
+    }
+
     @Test("Nobody on the wire passes for a relayed viewer")
     func forgedSource() async throws {
         let bench = try await LoopBench.start(.relay)

@@ -8,9 +8,9 @@ import Testing
 
 /// The operator's TURN server, as Debian ships it.
 @Suite(.enabled(if: Coturn.isInstalled), .timeLimit(.minutes(1))) struct ExternalRelayTests {
-    private func start(_ coturn: Coturn) async throws -> LoopBench {
+    private func start(_ coturn: Coturn, usesTCP: Bool = false) async throws -> LoopBench {
         #expect(try await coturn.start())
-        let bench = try await LoopBench.start(coturn.connectivity())
+        let bench = try await LoopBench.start(coturn.connectivity(usesTCP: usesTCP))
         #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
         return bench
     }
@@ -30,6 +30,7 @@ import Testing
         let statistics = try #require(await bench.media.statistics(viewer: all[0].id))
         #expect(statistics.localCandidateType == "relay")
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("A viewer that is relayed by the same server connects: both ends are relayed")
@@ -41,6 +42,7 @@ import Testing
         bench.deliver(1, isKeyFrame: true)
         #expect(await joined.hasPictures([1]))
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("A viewer that leaves does not take its neighbours' permission along")
@@ -56,13 +58,14 @@ import Testing
         bench.deliver(1, isKeyFrame: true)
         #expect(await second.hasPictures([1]))
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("A candidate is checked only once the relay permits its address")
     func permissionFirst() async throws {
         let coturn = try Coturn()
         #expect(try await coturn.start())
-        let wire = try await Wire(to: coturn.address, on: try runningLoop())
+        let wire = try await Wire(to: coturn.address)
         let bench = try await LoopBench.start(coturn.connectivity(server: wire.address))
         #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
         await wire.setCut(true)
@@ -72,13 +75,15 @@ import Testing
         await wire.setCut(false)
         #expect(await joined.isConnected())
         await bench.stop()
+        await wire.stop()
+        coturn.kill()
     }
 
     @Test("After a crash the same relay port is won back with what was saved")
     func crash() async throws {
         let coturn = try Coturn()
         #expect(try await coturn.start())
-        let wire = try await Wire(to: coturn.address, on: try runningLoop())
+        let wire = try await Wire(to: coturn.address)
         let connectivity = coturn.connectivity(server: wire.address, keepsState: true)
         let first = try await LoopBench.start(connectivity)
         #expect(await first.awaits { await $0.media.summary().relayState == "allocated" })
@@ -98,6 +103,8 @@ import Testing
         second.deliver(1, isKeyFrame: true)
         #expect(await joined.hasPictures([1]))
         await second.stop()
+        await wire.stop()
+        coturn.kill()
     }
 
     @Test("An orderly stop gives the relay port back")
@@ -110,13 +117,15 @@ import Testing
             #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
             await bench.stop()
         }
+        coturn.kill()
     }
 
     @Test(
-        "When the TURN server dies and comes back, viewers are told of the new candidate and get their pictures again")
-    func serverRestart() async throws {
+        "When the TURN server dies and comes back, viewers are told of the new candidate and get their pictures again",
+        arguments: [false, true])
+    func serverRestart(usesTCP: Bool) async throws {
         let coturn = try Coturn()
-        let bench = try await start(coturn)
+        let bench = try await start(coturn, usesTCP: usesTCP)
         let joined = try await bench.join(trickles: true)
         #expect(await joined.isConnected())
         bench.deliver(1, isKeyFrame: true)
@@ -141,6 +150,7 @@ import Testing
         let later = try await bench.join(trickles: true)
         #expect(await later.isConnected())
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("A wrong password is named in the degraded part, and new viewers are refused with the reason")
@@ -164,16 +174,13 @@ import Testing
             #expect(error.code == .relayUnavailable)
         }
         await bench.stop()
+        coturn.kill()
     }
 
     @Test("By TCP, a TURN server that is not there is named at once, and used as soon as it is there")
     func streamReconnects() async throws {
         let coturn = try Coturn()
-        var connectivity = coturn.connectivity()
-        guard case .external(var relay) = connectivity.relay else { return }
-        relay.usesTCP = true
-        connectivity.relay = .external(relay)
-        let bench = try await LoopBench.start(connectivity)
+        let bench = try await LoopBench.start(coturn.connectivity(usesTCP: true))
         #expect(await bench.awaits { !$0.media.degraded.isEmpty })
         #expect(try await coturn.start())
         #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
@@ -183,13 +190,97 @@ import Testing
         bench.deliver(1, isKeyFrame: true)
         #expect(await joined.hasPictures([1]))
         await bench.stop()
+        coturn.kill()
+    }
+
+    @Test("A viewer's impossible candidates do not end the allocation of all, nor fill it with permissions")
+    func hostileCandidates() async throws {
+        let coturn = try Coturn()
+        let bench = try await start(coturn)
+        let neighbour = try await bench.join(trickles: true)
+        #expect(await neighbour.isConnected())
+        let hostile = try await bench.join(trickles: true)
+        for address in ["240.0.0.1", "224.0.0.1", "255.255.255.255", "0.0.0.0", "0.1.2.3", "169.254.1.1"] {
+            await bench.media.addRemoteCandidate(
+                viewer: hostile.id, line: "candidate:1 1 udp 2130706431 \(address) 5000 typ host")
+        }
+        let before = bench.refused("candidate")
+        for last in 2...60 {
+            await bench.media.addRemoteCandidate(
+                viewer: hostile.id, line: "candidate:1 1 udp 2130706431 127.0.0.\(last) 5000 typ host")
+        }
+        // Its own address is one of the eight that it may have permitted.
+        #expect(bench.refused("candidate") == before + 59 - 7)
+        #expect(await hostile.isConnected())
+        bench.deliver(1, isKeyFrame: true)
+        for joined in [neighbour, hostile] { #expect(await joined.hasPictures([1])) }
+        #expect(bench.metrics.counter("avatar_relay_lost_total", help: "").current == 0)
+        await bench.stop()
+        coturn.kill()
+    }
+
+    @Test("Nobody but the TURN server is heard on the allocation's port")
+    func forgedIndication() async throws {
+        let coturn = try Coturn()
+        #expect(try await coturn.start())
+        var connectivity = coturn.connectivity()
+        guard case .external(var relay) = connectivity.relay else { return }
+        relay.localPort = FreePorts.take(1).lowerBound
+        connectivity.relay = .external(relay)
+        let bench = try await LoopBench.start(connectivity)
+        #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
+        let joined = try await bench.join(trickles: true)
+        #expect(await joined.isConnected())
+        await bench.settle()
+        let before = (bench.refused("datagram"), bench.refused("source of no viewer"))
+        let stranger = try UDPSocket(binding: SocketAddress(.loopbackV4, 0))
+        let garbage: [UInt8] = [0x80, 0xE0] + [UInt8](repeating: 1, count: 40)
+        let indication = STUNMessage.indication(
+            .data, transactionID: STUNTransactionID(random: .system),
+            attributes: [.xorPeerAddress(joined.viewer.address), .data(garbage)]
+        ).encoded()
+        stranger.send(indication, to: SocketAddress(.loopbackV4, relay.localPort))
+        await bench.settle()
+        #expect((bench.refused("datagram"), bench.refused("source of no viewer")) == before)
+        await bench.stop()
+        coturn.kill()
+    }
+
+    @Test("A candidate that the relay denies is counted, and the viewer's others serve")
+    func deniedPeer() async throws {
+        let coturn = try Coturn("--denied-peer-ip=127.0.0.9")
+        let bench = try await start(coturn)
+        let viewer = try await LoopbackViewer.make(on: bench.viewerLoop)
+        let answer = try await bench.media.addViewer(
+            stage: bench.stage, offer: await viewer.offer(includesCandidates: false), remoteAddress: nil,
+            includeCandidates: false)
+        let before = bench.refused("candidate")
+        await bench.media.addRemoteCandidate(
+            viewer: answer.id, line: "candidate:1 1 udp 2130706431 127.0.0.9 5000 typ host")
+        #expect(await bench.awaits { $0.refused("candidate") == before + 1 })
+        try await viewer.accept(answer)
+        await bench.media.addRemoteCandidate(viewer: answer.id, line: viewer.candidateLine)
+        #expect(await viewer.seen.wait { $0.isConnected })
+        await bench.stop()
+        coturn.kill()
+    }
+
+    @Test("A loop whose relay is away can be stopped at any moment", arguments: [false, true])
+    func stopWithoutRelay(usesTCP: Bool) async throws {
+        let coturn = try Coturn()
+        for _ in 0..<5 {
+            let bench = try await LoopBench.start(coturn.connectivity(usesTCP: usesTCP))
+            if usesTCP { #expect(await bench.awaits { !$0.media.degraded.isEmpty }) }
+            #expect(await bench.media.summary().allocations == 0)
+            await bench.stop()
+        }
     }
 
     @Test("Candidates whose address the relay never permits are held within bounds")
     func heldCandidates() async throws {
         let coturn = try Coturn()
         #expect(try await coturn.start())
-        let wire = try await Wire(to: coturn.address, on: try runningLoop())
+        let wire = try await Wire(to: coturn.address)
         let bench = try await LoopBench.start(coturn.connectivity(server: wire.address))
         #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
         await wire.setCut(true)
@@ -202,12 +293,8 @@ import Testing
         await wire.setCut(false)
         #expect(await joined.isConnected())
         await bench.stop()
-    }
-
-    private func runningLoop() throws -> EventLoop {
-        let loop = try EventLoop(name: "wire")
-        try loop.start()
-        return loop
+        await wire.stop()
+        coturn.kill()
     }
 
     /// The relay port that a viewer would be told.

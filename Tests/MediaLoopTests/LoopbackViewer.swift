@@ -91,6 +91,15 @@ final class LoopbackViewer: @unchecked Sendable {
         } ?? ""
     }
 
+    /// An offer with new ICE credentials.
+    func restartingOffer() async -> String {
+        await loop.perform { [self] in
+            peer.restartICE(now: loop.now)
+            defer { drain() }
+            return peer.createOffer(includesCandidates: true, now: loop.now)
+        } ?? ""
+    }
+
     /// Its one candidate, as a page trickles it.
     var candidateLine: String {
         let relayed = seen.current.relayedAddress
