@@ -7,7 +7,7 @@ ARGS ?=
 .PHONY: help setup build run test unit-test e2e-test bench bench-build soak first-picture lint format fuzz tsan docs clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 setup: ## install the Debian and Python packages that building and testing need
 	@scripts/setup test
