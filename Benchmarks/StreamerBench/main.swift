@@ -6,6 +6,9 @@ import PeerConnection
 
 // Measures what a viewer, a packet and a frame cost, in one run and as ratios; the crowd of viewers is a process of its own.
 //   StreamerBench [--viewers 50,200,500] [--seconds 10]
+// Or is a crowd that comes to a server that runs already, over HTTP, and goes again:
+//   StreamerBench viewers --whep http://HOST:9000/whep/avatar [--count 20] [--lifetime 30] [--per-second 10] [--seconds S]
+//                 [--relay]
 
 let arguments = CommandLine.arguments
 if arguments.count == 5, arguments[1] == "client", let count = Int(arguments[2]), let perSecond = Int(arguments[3]) {
@@ -15,6 +18,21 @@ if arguments.count == 5, arguments[1] == "client", let count = Int(arguments[2])
 func option(_ name: String) -> String? {
     guard let index = arguments.firstIndex(of: name), index + 1 < arguments.count else { return nil }
     return arguments[index + 1]
+}
+
+if arguments.count > 1, arguments[1] == "viewers" {
+    guard let endpoint = option("--whep").flatMap(URL.init(string:)) else {
+        emit(
+            "usage: StreamerBench viewers --whep URL [--count N] [--lifetime S] [--per-second R] [--seconds S] [--relay]"
+        )
+        exit(64)
+    }
+    try runVisits(
+        Visits.Plan(
+            endpoint: endpoint, count: option("--count").flatMap(Int.init) ?? 20,
+            lifetime: option("--lifetime").flatMap(Double.init) ?? 30,
+            perSecond: max(option("--per-second").flatMap(Double.init) ?? 10, 0.1),
+            seconds: option("--seconds").flatMap(Double.init), usesRelay: arguments.contains("--relay")))
 }
 
 var quiet = LogOutput.Settings()

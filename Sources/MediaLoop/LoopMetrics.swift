@@ -15,12 +15,12 @@ struct LoopMetrics: Sendable {
     let keyFrameRequests: Counter
     let relayLost: Counter
     let viewers: Gauge
-    let allocations: Gauge
 
     init(_ registry: MetricsRegistry) {
         framesFannedOut = registry.counter("avatar_video_frames_total", help: "Video frames given to viewers.")
         frameLatency = registry.histogram(
-            "avatar_frame_latency_seconds", help: "From a frame's entry into the encoder to its last packet's send call.",
+            "avatar_frame_latency_seconds",
+            help: "From a frame's entry into the encoder to its last packet's send call.",
             bounds: [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.033, 0.05, 0.1, 0.25])
         connectTime = registry.histogram(
             "avatar_viewer_connect_seconds", help: "From a viewer's offer to media.",
@@ -39,6 +39,5 @@ struct LoopMetrics: Sendable {
         keyFrameRequests = registry.counter("avatar_key_frame_requests_total", help: "PLI and FIR of viewers.")
         relayLost = registry.counter("avatar_relay_lost_total", help: "Times the external relay's allocation was lost.")
         viewers = registry.gauge("avatar_viewers", help: "Viewers at the moment.")
-        allocations = registry.gauge("avatar_relay_allocations", help: "Allocations on the embedded relay.")
     }
 }

@@ -15,6 +15,8 @@ package final class MediaLoop: MediaFrameSink, Sendable {
     private let registry: MetricsRegistry
     private let dtlsContext: DTLSContext
     private let degradedParts = Mutex<[DegradedPart]>([])
+    /// The thread runs only after a start; before, its mailbox is answered by nobody.
+    private let hasStarted = Atomic<Bool>(false)
 
     package init(configuration: MediaLoopConfiguration, metrics: MetricsRegistry) throws(MediaLoopError) {
         self.configuration = configuration
@@ -44,11 +46,13 @@ package final class MediaLoop: MediaFrameSink, Sendable {
         } catch {
             throw MediaLoopError(.portUnavailable, error)
         }
+        hasStarted.store(true, ordering: .sequentiallyConsistent)
         let failure = await loop.perform { [self] () -> SocketError? in
             let board = Switchboard(
                 configuration: configuration, loop: loop, metrics: metrics, random: .system, dtlsContext: dtlsContext,
                 policy: RemoteCandidatePolicy(
-                    ownAddresses: [configuration.connectivity.publicAddress], hasRoute: { Networking.Route.exists(to: $0) }))
+                    ownAddresses: [configuration.connectivity.publicAddress],
+                    hasRoute: { Networking.Route.exists(to: $0) }))
             do throws(SocketError) {
                 try board.start(sockets, degraded: { parts in self.degradedParts.withLock { $0 = parts } })
             } catch {
@@ -57,12 +61,20 @@ package final class MediaLoop: MediaFrameSink, Sendable {
             self.board.withValue { $0 = board }
             return nil
         }
-        if let failure = failure ?? nil { throw MediaLoopError(.system, failure) }
+        if let failure = failure ?? nil {
+            // Lets go of whatever was registered before the failure.
+            await loop.stop()
+            throw MediaLoopError(.system, failure)
+        }
         SocketMetrics(sockets, registry).start(on: loop)
+        loop.submit { [self] in
+            RelayMetrics(registry).start(on: loop) { [self] in board.withValue { $0?.embeddedRelay?.figures } }
+        }
     }
 
     /// Says goodbye to every viewer, releases the external allocation, and ends the thread.
     package func stop() async {
+        guard hasStarted.load(ordering: .sequentiallyConsistent) else { return }
         await onLoop { $0.stop() }
         _ = await loop.perform { self.board.withValue { $0 = nil } }
         await loop.stop()
@@ -141,12 +153,14 @@ package final class MediaLoop: MediaFrameSink, Sendable {
     // MARK: The mailbox
 
     private func post(_ work: @escaping @Sendable (Switchboard) -> Void) {
+        guard hasStarted.load(ordering: .sequentiallyConsistent) else { return }
         loop.submit { self.board.withValue { board in if let board { work(board) } } }
     }
 
     @discardableResult
     private func onLoop<Result: Sendable>(_ work: @escaping @Sendable (Switchboard) -> Result) async -> Result? {
-        await loop.perform { self.board.withValue { board in board.map(work) } } ?? nil
+        guard hasStarted.load(ordering: .sequentiallyConsistent) else { return nil }
+        return await loop.perform { self.board.withValue { board in board.map(work) } } ?? nil
     }
 
     private func attempt(

@@ -8,6 +8,9 @@ package struct MediaLoopConfiguration: Sendable {
     /// Viewers at most that one remote address may have; behind a tunnel all share one address.
     package var maximumViewersPerAddress: Int = 1000
 
+    /// How long a viewer is sent to without a sign of life (RFC 7675 §5.1: 30 s).
+    package var consentTimeout: Duration = .seconds(30)
+
     package init(connectivity: ConnectivityConfiguration) {
         self.connectivity = connectivity
     }

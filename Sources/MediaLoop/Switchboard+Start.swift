@@ -45,10 +45,11 @@ extension Switchboard {
             local: local, server: TURNServer(configuration: settings, random: random), front: front,
             listener: listener, media: media, advertised: advertised, loop: loop)
         unsafe path.received = { [unowned self] bytes, source in unsafe self.receive(bytes, from: source, on: local) }
+        path.allocationsChanged = { [metrics] count in metrics.allocations.set(Double(count)) }
         try path.start(arena: arena)
         try unsafe media.startReceiving(on: loop, into: arena) { [unowned self, unowned path] bytes, source in
             // Nobody on the wire may pass for a relayed viewer.
-            guard !path.server.hasAllocation(relayedAddress: source) else { return }
+            guard path.admits(source) else { return }
             unsafe self.receive(bytes, from: source, on: local)
         }
         add(path)
@@ -70,6 +71,7 @@ extension Switchboard {
         unsafe path.received = { [unowned self] bytes, source in unsafe self.receive(bytes, from: source, on: local) }
         path.candidateChanged = { [unowned self, unowned path] in self.localCandidateChanged(on: path) }
         path.permissionGranted = { [unowned self] ip in self.releaseCandidates(of: ip) }
+        path.permissionDenied = { [unowned self] ip in self.dropCandidates(of: ip) }
         path.allocationLost = { [unowned self] in self.metrics.relayLost.increment() }
         path.degradedChanged = { [unowned path] in
             degraded(

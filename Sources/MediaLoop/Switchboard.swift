@@ -56,6 +56,11 @@ internal import TURNClient
         return nil
     }
 
+    var embeddedRelay: EmbeddedRelayPath? {
+        for path in paths { if let relay = path as? EmbeddedRelayPath { return relay } }
+        return nil
+    }
+
     // MARK: What comes in
 
     /// Takes one datagram of a viewer. The bytes may be changed in place.
@@ -93,7 +98,7 @@ internal import TURNClient
     // MARK: What goes out
 
     /// Sends what the peer has to say, acts on its events, and arms its timer.
-    func drain(_ viewer: Viewer) {
+    func drain(_ viewer: Viewer, nextTimer earliest: Instant = .zero) {
         while let transmit = viewer.peer.pollTransmit() {
             if transmit.bytes.count >= 20, transmit.bytes[0] == 0, transmit.bytes[1] == 1,
                 let transaction = STUNTransactionID(bytes: Array(transmit.bytes[8..<20]))
@@ -104,7 +109,7 @@ internal import TURNClient
             unsafe transmit.bytes.withUnsafeBytes { unsafe path.send($0, to: transmit.destination) }
         }
         while let event = viewer.peer.pollEvent() { handle(event, of: viewer) }
-        arm(viewer)
+        arm(viewer, notBefore: earliest)
     }
 
     /// Sends what the batches hold: the end of each turn of the loop.
@@ -114,8 +119,10 @@ internal import TURNClient
 
     // MARK: Timers
 
-    private func arm(_ viewer: Viewer) {
-        guard let deadline = viewer.peer.deadline else { return }
+    /// - Parameter earliest: no sooner, so that a deadline that stays in the past cannot stop the loop.
+    private func arm(_ viewer: Viewer, notBefore earliest: Instant = .zero) {
+        guard let due = viewer.peer.deadline, viewers[viewer.id] != nil else { return }
+        let deadline = max(due, earliest)
         if let armed = viewer.armedDeadline, armed <= deadline { return }
         viewer.armedDeadline = deadline
         deadlines.insert(viewer.id, at: deadline)
@@ -139,7 +146,7 @@ internal import TURNClient
             if let due = viewer.peer.deadline, due <= now {
                 viewer.peer.handleTimeout(now: now, wallTime: SystemClock.wallTime())
             }
-            drain(viewer)
+            drain(viewer, nextTimer: now + .milliseconds(1))
         }
         scheduleWakeUp()
     }

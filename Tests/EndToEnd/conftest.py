@@ -36,6 +36,9 @@ class Viewers:
     def wait_for_picture(self, index: int, timeout: float = 20):
         self.page.wait_for_function(
             "index => window.viewers[index].seen.times.firstFrame !== undefined", arg=index, timeout=timeout * 1000)
+        # Media may come before the browser has nominated the pair that it comes on.
+        self.page.wait_for_function(
+            "async index => (await viewerReport(index)).pair !== undefined", arg=index, timeout=timeout * 1000)
 
     def wait_for_frames(self, index: int, count: int, timeout: float = 20):
         """Until `count` more frames are decoded than now."""

@@ -19,16 +19,25 @@ ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("AVATAR_STREAMER", ROOT / ".build/release/avatar-streamer"))
 
 
+handed_out: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, never the same twice: the kernel may give a closed one again at once."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in handed_out:
+            handed_out.add(port)
+            return port
 
 
 def request(method: str, url: str, body=None, headers=None):
     """One HTTP request: (status, headers, decoded JSON or text)."""
-    data = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body is not None else None
-    head = {"Content-Type": "application/json"} if body is not None and not isinstance(body, str) else {}
+    is_object = body is not None and not isinstance(body, (str, bytes))
+    data = json.dumps(body).encode() if is_object else body.encode() if isinstance(body, str) else body
+    head = {"Content-Type": "application/json"} if is_object else {}
     ask = urllib.request.Request(url, data=data, method=method, headers=head | (headers or {}))
     try:
         with urllib.request.urlopen(ask, timeout=10) as answer:
@@ -111,6 +120,14 @@ class Server:
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
+
+    def figures(self) -> dict:
+        """What the kernel says of the process: resident memory in bytes, open descriptors, threads."""
+        assert self.process is not None
+        proc = Path("/proc") / str(self.process.pid)
+        status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
+        return {"rss": int(status["VmRSS"].split()[0]) * 1024, "fds": len(list((proc / "fd").iterdir())),
+                "threads": int(status["Threads"])}
 
     def stop(self) -> int:
         if self.process is None or self.process.poll() is not None:
@@ -237,7 +254,12 @@ class Tunnel:
         asyncio.run_coroutine_threadsafe(self.listen(), self.loop).result(5)
         return self
 
+    async def close(self):
+        for transport in self.transports:
+            transport.close()
+        await asyncio.sleep(0)  # Transports close their sockets in the loop's next turn.
+
     def __exit__(self, *_):
-        self.loop.call_soon_threadsafe(lambda: [transport.close() for transport in self.transports])
+        asyncio.run_coroutine_threadsafe(self.close(), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)

@@ -73,6 +73,7 @@ def test_a_sentence_is_spoken_with_moving_lips(viewers, record_property):
             "index => ({said: viewers[index].said, track: viewers[index].track, sound: viewers[index].sound})", index)
         first = next(entry["at"] for entry in viewer["sound"] if entry["at"] > viewer["said"] and entry["loudness"] > 0.01)
         record_property("first_sound_ms", first - viewer["said"])
+        print(f"{len(viewer['track'])} pictures and {len(viewer['sound'])} looks at the sound")
         print(f"first sound {first - viewer['said']:.0f} ms after the message")
         last = max(entry["at"] for entry in viewer["sound"] if entry["loudness"] > 0.01)
         speaking = [entry["change"] for entry in viewer["track"] if first + 200 < entry["at"] < last - 200]

@@ -19,8 +19,13 @@ internal import TURNServer
     private let advertised: SocketAddress
     private let loop: EventLoop
     private var connections: [UInt64: StreamClient] = [:]
-    private var timer: TimerID?
+    private var timer: (id: TimerID, at: Instant)?
+    /// Relayed addresses without an allocation any more: whoever held them is not sent to through the open.
+    private var formerAddresses: Set<SocketAddress> = []
+    /// So many of them are remembered; a viewer is forgotten by its own timers long before its address is.
+    private static let maximumFormerAddresses = 16_384
 
+    var allocationsChanged: ((Int) -> Void)?
     /// Takes what a relayed viewer sent: its payload and its relayed address.
     var received: ((UnsafeMutableRawBufferPointer, SocketAddress) -> Void)?
 
@@ -57,16 +62,22 @@ internal import TURNServer
         front.socket.stopReceiving(on: loop)
         media.socket.stopReceiving(on: loop)
         listener.stop(on: loop)
-        if let timer { loop.cancel(timer) }
+        if let timer { loop.cancel(timer.id) }
+        allocationsChanged = nil
         unsafe received = nil
+    }
+
+    /// For the metrics: what the relay counted, its allocations, and the TCP connections that it refused.
+    var figures: (counters: TURNServer.Counters, allocations: Int, streams: UInt64) {
+        let refused = listener.counters
+        return (server.counters, server.allocationCount, refused.refusedByTotal &+ refused.refusedByAddress)
     }
 
     // MARK: To viewers
 
     func route(to remote: SocketAddress) -> Route {
         guard let route = server.route(to: remote, from: advertised) else {
-            return server.hasAllocation(relayedAddress: remote)
-                ? .unreachable : .batched(media, destination: remote, channel: nil)
+            return isInTheOpen(remote) ? .batched(media, destination: remote, channel: nil) : .unreachable
         }
         switch (route.path.transport, route.wrapping) {
         case (.udp(let client), .channelData(let number)): return .batched(front, destination: client, channel: number)
@@ -76,7 +87,7 @@ internal import TURNServer
 
     func send(_ bytes: UnsafeRawBufferPointer, to remote: SocketAddress) {
         guard let route = server.route(to: remote, from: advertised) else {
-            if !server.hasAllocation(relayedAddress: remote) { unsafe media.send(bytes, to: remote) }
+            if isInTheOpen(remote) { unsafe media.send(bytes, to: remote) }
             return
         }
         let message: [UInt8]
@@ -90,6 +101,25 @@ internal import TURNServer
             message = server.dataIndication(unsafe [UInt8](bytes), from: advertised)
         }
         transmit(message, to: route.path)
+    }
+
+    /// Whether an address is reached by the media socket, not through the relay.
+    private func isInTheOpen(_ remote: SocketAddress) -> Bool {
+        !server.hasAllocation(relayedAddress: remote) && !formerAddresses.contains(remote)
+    }
+
+    /// Whether a datagram on the media socket may come from `source`: nobody on the wire may pass for a relayed viewer.
+    func admits(_ source: SocketAddress) -> Bool {
+        guard !server.hasAllocation(relayedAddress: source) else { return false }
+        // A socket on the relay's own host may have a port that an allocation once had.
+        if !formerAddresses.isEmpty { formerAddresses.remove(source) }
+        return true
+    }
+
+    /// Ends the allocation of a viewer that has gone, if it had one.
+    func endAllocation(of relayedAddress: SocketAddress) {
+        server.end(relayedAddress: relayedAddress)
+        drain()
     }
 
     func flush() {
@@ -137,13 +167,29 @@ internal import TURNServer
     /// Sends what the server has to say, and arms its timer.
     private func drain() {
         while let transmit = server.pollTransmit() { self.transmit(transmit.bytes, to: transmit.path) }
-        while server.pollEvent() != nil {}
-        guard timer == nil, let deadline = server.deadline else { return }
-        timer = loop.schedule(at: deadline) { [unowned self] in
+        while let event = server.pollEvent() { handle(event) }
+        guard let deadline = server.deadline else { return }
+        if let timer {
+            guard deadline < timer.at else { return }
+            loop.cancel(timer.id)
+        }
+        let id = loop.schedule(at: deadline) { [unowned self] in
             self.timer = nil
             self.server.handleTimeout(now: self.loop.now)
             self.drain()
         }
+        timer = (id, deadline)
+    }
+
+    private func handle(_ event: TURNServer.Event) {
+        switch event {
+        case .allocated(_, let relayedAddress, _, _):
+            formerAddresses.remove(relayedAddress)
+        case .ended(_, let relayedAddress, _, _):
+            if formerAddresses.count >= Self.maximumFormerAddresses { formerAddresses.removeAll() }
+            formerAddresses.insert(relayedAddress)
+        }
+        allocationsChanged?(server.allocationCount)
     }
 
     private func transmit(_ bytes: [UInt8], to path: TURNClientPath) {

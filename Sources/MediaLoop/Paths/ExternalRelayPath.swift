@@ -17,6 +17,9 @@ internal import TURNClient
     private var timer: TimerID?
     private var permitted: Set<IPAddress> = []
     private var wanted: [IPAddress: Int] = [:]
+    /// How many viewers use each address that has a channel, or waits for one.
+    private var bound: [SocketAddress: Int] = [:]
+    private var isStopped = false
     /// Why there is no allocation; nil while there is one, or while the first is awaited.
     private(set) var failure: TURNError?
     private static let logger = Logger("relay")
@@ -36,6 +39,7 @@ internal import TURNClient
     /// The allocation stands, or stands anew: the candidate has changed.
     var candidateChanged: (() -> Void)?
     var permissionGranted: ((IPAddress) -> Void)?
+    var permissionDenied: ((IPAddress) -> Void)?
     var allocationLost: (() -> Void)?
     var degradedChanged: (() -> Void)?
 
@@ -59,14 +63,15 @@ internal import TURNClient
                 unsafe self.handle(bytes)
                 self.drain()
             }
+            client.start(now: loop.now)
+            drain()
         case .tcp(let stream): connect(stream)
         }
-        client.start(now: loop.now)
-        drain()
     }
 
     /// Gives the allocation back, so that its port is free at once.
     func stop() {
+        isStopped = true
         client.release(now: loop.now)
         drain()
         flush()
@@ -76,6 +81,7 @@ internal import TURNClient
         unsafe received = nil
         candidateChanged = nil
         permissionGranted = nil
+        permissionDenied = nil
         allocationLost = nil
         degradedChanged = nil
     }
@@ -98,12 +104,6 @@ internal import TURNClient
         return true
     }
 
-    /// After a new allocation: what was permitted on the old one.
-    func permitAgain(_ ip: IPAddress) {
-        client.permit(ip, now: loop.now)
-        drain()
-    }
-
     func forget(_ viewer: Viewer) {
         for ip in viewer.permittedAddresses {
             let others = (wanted[ip] ?? 1) - 1
@@ -113,12 +113,27 @@ internal import TURNClient
                 permitted.remove(ip)
             }
         }
+        viewer.permittedAddresses = []
+        unbind(viewer)
+        drain()
     }
 
-    /// Prefers the short header for a viewer that is here to stay.
-    func bind(_ remote: SocketAddress) {
+    /// Prefers the short header for a viewer that is here to stay: one address a viewer, for there are 4,096 channels.
+    func bind(_ remote: SocketAddress, for viewer: Viewer) {
+        guard viewer.boundAddress != remote else { return }
+        unbind(viewer)
+        viewer.boundAddress = remote
+        bound[remote, default: 0] += 1
         client.bindChannel(remote, now: loop.now)
         drain()
+    }
+
+    private func unbind(_ viewer: Viewer) {
+        guard let remote = viewer.boundAddress else { return }
+        viewer.boundAddress = nil
+        let others = (bound[remote] ?? 1) - 1
+        bound[remote] = others > 0 ? others : nil
+        if others == 0 { client.unbindChannel(remote, now: loop.now) }
     }
 
     // MARK: To viewers
@@ -164,6 +179,7 @@ internal import TURNClient
                     }
                 } catch {
                     connection.close()
+                    return self.reconnect(stream)
                 }
                 self.drain()
             } onClose: { [weak self] reason in
@@ -171,19 +187,20 @@ internal import TURNClient
                 self.reconnect(stream)
             }
         } catch {
-            reconnect(stream)
+            return reconnect(stream)
         }
+        client.start(now: loop.now)
+        drain()
     }
 
     private func reconnect(_ stream: StreamConnection) {
         stream.connection = nil
         client.transportClosed(now: loop.now)
         drain()
+        if failure == nil { report(.unreachable) }
         loop.schedule(at: loop.now + .seconds(1)) { [weak self] in
-            guard let self else { return }
+            guard let self, !self.isStopped else { return }
             self.connect(stream)
-            self.client.start(now: self.loop.now)
-            self.drain()
         }
     }
 
@@ -212,6 +229,7 @@ internal import TURNClient
             permissionGranted?(ip)
         case .permissionDenied(let ip, let error):
             permitted.remove(ip)
+            permissionDenied?(ip)
             Self.logger.warning(
                 "the turn server denies a permission",
                 ["peer": LogValue(ip), "reason": .string(error.reason), "remedy": .string(error.remedy)])
@@ -227,7 +245,10 @@ internal import TURNClient
         case .responsive:
             report(nil)
         case .redirected:
-            if case .tcp(let stream) = transport { stream.connection?.close() }
+            if case .tcp(let stream) = transport {
+                stream.connection?.close()
+                connect(stream)
+            }
         case .channelBound: break
         case .released:
             AllocationFile.save(nil, to: configuration.stateFile)

@@ -19,6 +19,7 @@ struct MediaSockets: Sendable {
                 front = try UDPSocket(binding: SocketAddress(bind, relay.port))
                 var limits = TCPListener.Limits()
                 limits.connections = relay.streamConnections
+                limits.connectionsPerAddress = relay.streamConnections
                 listener = try TCPListener(binding: SocketAddress(bind, relay.port), limits: limits)
                 relayMedia = try UDPSocket(binding: SocketAddress(bind, connectivity.mediaPort))
             case .external(let relay):
@@ -32,7 +33,8 @@ struct MediaSockets: Sendable {
 
     /// Every socket by the name that metrics and logs use.
     var named: [(String, UDPSocket)] {
-        [("turn", front), ("relay", relayMedia), ("direct", direct), ("external", external)].compactMap { name, socket in
+        [("turn", front), ("relay", relayMedia), ("direct", direct), ("external", external)].compactMap {
+            name, socket in
             socket.map { (name, $0) }
         }
     }

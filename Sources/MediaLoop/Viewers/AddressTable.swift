@@ -60,10 +60,12 @@ struct AddressTable {
     /// Who sent the check that this transaction answers.
     func viewer(awaiting check: STUNTransactionID) -> ViewerID? { viewersByCheck[check] }
 
-    mutating func remove(_ viewer: ViewerID, fragments: [String]) {
-        for path in pathsByViewer.removeValue(forKey: viewer) ?? [] where viewersByPath[path] == viewer {
-            viewersByPath[path] = nil
-        }
+    /// Forgets a viewer; returns the addresses that were its own to the last.
+    @discardableResult
+    mutating func remove(_ viewer: ViewerID, fragments: [String]) -> [Path] {
+        let owned = (pathsByViewer.removeValue(forKey: viewer) ?? []).filter { viewersByPath[$0] == viewer }
+        for path in owned { viewersByPath[path] = nil }
         for fragment in fragments where viewersByFragment[fragment] == viewer { viewersByFragment[fragment] = nil }
+        return owned
     }
 }

@@ -4,6 +4,9 @@ internal import PeerConnection
 internal import TURNClient
 
 extension Switchboard {
+    /// Candidates of one viewer that may wait for a relay's permission.
+    private static let maximumHeldCandidates = 32
+
     /// Answers a new viewer's offer.
     func addViewer(
         stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool
@@ -89,22 +92,44 @@ extension Switchboard {
             return true
         }
         // The relay drops checks from addresses without a permission in silence, so the permission comes first.
-        if let relay = externalRelay, !relay.isPermitted(candidate.address.ip) {
+        if let relay = externalRelay {
+            // Each viewer asks for itself: a permission lasts as long as anybody who asked for it.
             guard relay.permit(candidate.address.ip, for: viewer) else {
                 metrics.refusedCandidate.increment()
                 return true
             }
-            heldCandidates[candidate.address.ip, default: []].append((id, line))
-            return true
+            if !relay.isPermitted(candidate.address.ip) {
+                hold(line, candidate.address.ip, of: viewer)
+                return true
+            }
         }
         give(line, to: viewer)
         return true
     }
 
+    private func hold(_ line: String, _ ip: IPAddress, of viewer: Viewer) {
+        guard viewer.heldCandidateCount < Self.maximumHeldCandidates, line.utf8.count <= 1024 else {
+            metrics.refusedCandidate.increment()
+            return
+        }
+        viewer.heldCandidateCount += 1
+        heldCandidates[ip, default: []].append((viewer.id, line))
+    }
+
     /// The relay may send to `ip` now: the candidates that waited for it go to their viewers.
     func releaseCandidates(of ip: IPAddress) {
         for held in heldCandidates.removeValue(forKey: ip) ?? [] {
-            if let viewer = viewers[held.viewer] { give(held.line, to: viewer) }
+            guard let viewer = viewers[held.viewer] else { continue }
+            viewer.heldCandidateCount -= 1
+            give(held.line, to: viewer)
+        }
+    }
+
+    /// The relay will not send to `ip`: what waited for it is of no use.
+    func dropCandidates(of ip: IPAddress) {
+        for held in heldCandidates.removeValue(forKey: ip) ?? [] {
+            viewers[held.viewer]?.heldCandidateCount -= 1
+            metrics.refusedCandidate.increment()
         }
     }
 
@@ -136,7 +161,6 @@ extension Switchboard {
         for viewer in viewers.values {
             viewer.peer.addLocalCandidate(path.local, candidate, now: loop.now)
             viewer.events.yield(.candidate(line(candidate, of: viewer)))
-            for ip in viewer.permittedAddresses { externalRelay?.permitAgain(ip) }
             drain(viewer)
         }
     }
@@ -152,7 +176,7 @@ extension Switchboard {
             case .new, .checking, .failed, .closed: break
             }
         case .selectedPair(let pair):
-            (path(pair.local) as? ExternalRelayPath)?.bind(pair.remote)
+            (path(pair.local) as? ExternalRelayPath)?.bind(pair.remote, for: viewer)
         case .connected:
             viewer.isReady = true
             viewer.enter(.connected)
@@ -183,10 +207,16 @@ extension Switchboard {
     private func forget(_ viewer: Viewer) {
         guard viewers.removeValue(forKey: viewer.id) != nil else { return }
         viewer.isReady = false
-        addresses.remove(viewer.id, fragments: viewer.fragments)
+        for owned in addresses.remove(viewer.id, fragments: viewer.fragments) {
+            // Browsers do not always say so themselves, and their next session would find its quota used up.
+            (path(owned.local) as? EmbeddedRelayPath)?.endAllocation(of: owned.remote)
+        }
         stages[viewer.stage]?.remove(viewer.id)
+        for ip in viewer.permittedAddresses {
+            heldCandidates[ip]?.removeAll { $0.viewer == viewer.id }
+            if heldCandidates[ip]?.isEmpty == true { heldCandidates[ip] = nil }
+        }
         externalRelay?.forget(viewer)
-        for ip in viewer.permittedAddresses { heldCandidates[ip]?.removeAll { $0.viewer == viewer.id } }
         metrics.viewers.set(Double(viewers.count))
         viewer.enter(.closed)
         viewer.events.finish()
@@ -195,10 +225,13 @@ extension Switchboard {
     // MARK: Shared
 
     private var peerConfiguration: PeerConnection.Configuration {
-        var configuration = PeerConnection.Configuration(role: .answerer)
+        var peer = PeerConnection.Configuration(role: .answerer)
         let policy = policy
-        configuration.ice.acceptsRemote = { policy.accepts($0) }
-        return configuration
+        peer.ice.acceptsRemote = { policy.accepts($0) }
+        // Six checks may be lost in a row, as RFC 7675 has it.
+        peer.ice.consentTimeout = configuration.consentTimeout
+        peer.ice.consentInterval = configuration.consentTimeout / 6
+        return peer
     }
 
     private func enlist(_ viewer: Viewer) {

@@ -24,6 +24,10 @@ final class Viewer {
     let created: Instant
     /// Distinct addresses of its candidates that a relay was asked to permit.
     var permittedAddresses: Set<IPAddress> = []
+    /// The address that an external relay was asked to bind a channel to.
+    var boundAddress: SocketAddress?
+    /// Candidates that wait for a permission.
+    var heldCandidateCount = 0
 
     init(
         id: ViewerID, stage: StageID, signalingAddress: IPAddress?, peer: consuming PeerConnection,

@@ -148,6 +148,9 @@ extension WebService {
     /// LWS_CALLBACK_HTTP_BODY_COMPLETION.
     func bodyCompleted(_ connection: Connection) -> Int32 {
         guard case .receivingBody(let incoming, _) = connection.state else {
+            if case .responding(let exchange) = connection.state, !exchange.keepsAlive {
+                return 0  // The body of a request that was refused by its head: the answer is on its way.
+            }
             // More came behind a body that was already complete: a pipelined request.
             refusals.count(.pipelined)
             return -1
