@@ -4,10 +4,10 @@ SERVER := .build/release/avatar-streamer
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit-test e2e-test bench soak lint format fuzz tsan asan docs clean
+.PHONY: help setup build run test unit-test e2e-test bench bench-build soak first-picture lint format fuzz tsan asan docs clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 setup: ## install the Debian and Python packages that building and testing need
 	@scripts/setup test
@@ -25,15 +25,20 @@ test: setup unit-test e2e-test ## set up, build and run every test, a real brows
 unit-test: ## the Swift tests alone
 	@swift test $(SWIFT_FLAGS) --disable-xctest
 
-e2e-test: build ## the tests that drive the built server with Chromium, aiortc and coturn
+e2e-test: build bench-build ## the tests that drive the built server with Chromium, aiortc and coturn
 	@.venv/bin/python -m pytest -q Tests/EndToEnd
 
-bench: ## measure the cost of a viewer, of a packet and of a frame, as ratios within one run
+bench-build:
 	@swift build $(SWIFT_FLAGS) -c release --product StreamerBench
+
+bench: bench-build ## measure the cost of a viewer, of a packet and of a frame, as ratios within one run
 	@.build/release/StreamerBench $(ARGS)
 
-soak: build ## an hour of viewers coming and going; memory and descriptors must stay flat (ARGS="--minutes 5")
+soak: build bench-build ## an hour of viewers coming and going; memory and descriptors must stay flat (ARGS="--minutes 5")
 	@.venv/bin/python Tests/EndToEnd/soak.py $(ARGS)
+
+first-picture: build ## how long a fresh page in Chromium waits for its first picture
+	@.venv/bin/python Tests/EndToEnd/measure_first_picture.py $(ARGS)
 
 lint: ## formatting, the import table, file lengths
 	@swift format lint --strict --parallel -r Package.swift Sources Tests Benchmarks Fuzz

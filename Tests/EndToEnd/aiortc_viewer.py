@@ -1,4 +1,7 @@
-"""A viewer on aiortc: aiortc_viewer.py websocket|whep HTTP-URL; prints what it received as JSON. Runs on aiortc 1.9.0 and later."""
+"""A viewer on aiortc: aiortc_viewer.py websocket|whep|skew HTTP-URL; prints what it received as JSON. Runs on aiortc 1.9.0 and later.
+
+`skew` watches flashes and beeps for 12 s and says when each was due by the sender reports, in seconds of the sender's wall clock.
+"""
 import asyncio
 import json
 import sys
@@ -6,10 +9,47 @@ import sys
 import aiohttp
 import aioice.ice
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtp import RtcpSrPacket
 from aiortc.sdp import candidate_from_sdp
 
 # aioice offers every address but loopback's, and the servers under test listen there alone.
 aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+
+
+class SkewWatch:
+    """When a flash or a beep begins, on the sender's wall clock: content's RTP time, mapped by the sender reports."""
+
+    def __init__(self, pc):
+        self.edges = {"video": [], "audio": []}
+        self.reports: dict[str, tuple[float, int]] = {}
+        self.quiet = {"video": False, "audio": False}
+        # aiortc counts a stream's time from its first packet.
+        self.origins = {receiver.track.kind: receiver._RTCRtpReceiver__timestamp_mapper for receiver in pc.getReceivers()}
+        for receiver in pc.getReceivers():
+            self.listen(receiver)
+
+    def listen(self, receiver):
+        handle, kind = receiver._handle_rtcp_packet, receiver.track.kind
+
+        async def handle_and_note(packet):
+            if isinstance(packet, RtcpSrPacket):
+                info = packet.sender_info
+                self.reports[kind] = (info.ntp_timestamp / 2**32, info.rtp_timestamp)
+            await handle(packet)
+        receiver._handle_rtcp_packet = handle_and_note
+
+    def see(self, kind, frame):
+        if kind == "video":
+            is_loud, offset = frame.to_ndarray(format="gray")[256, 256] > 128, 0
+        else:
+            samples = abs(frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0].astype(int))
+            above = (samples > 3000).nonzero()[0]
+            is_loud, offset = len(above) > 0, int(above[0]) if len(above) else 0
+        if is_loud and self.quiet[kind] and kind in self.reports:
+            ntp, rtp = self.reports[kind]
+            ticks = (frame.pts + self.origins[kind]._origin + offset - rtp + 2**31) % 2**32 - 2**31
+            self.edges[kind].append(ntp + ticks / (90000 if kind == "video" else 48000))
+        self.quiet[kind] = not is_loud
 
 
 async def main(door: str, http: str) -> dict:
@@ -21,6 +61,7 @@ async def main(door: str, http: str) -> dict:
         pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         report = {"video_frames": 0, "audio_frames": 0, "size": None, "remote_type": None}
         enough = asyncio.Event()
+        watch = None
 
         @pc.on("track")
         def on_track(track):
@@ -28,6 +69,8 @@ async def main(door: str, http: str) -> dict:
                 while True:
                     frame = await track.recv()
                     report[track.kind + "_frames"] += 1
+                    if watch:
+                        watch.see(track.kind, frame)
                     if track.kind == "video":
                         report["size"] = [frame.width, frame.height]
                     if report["video_frames"] >= 10 and report["audio_frames"] >= 10:
@@ -67,6 +110,10 @@ async def main(door: str, http: str) -> dict:
                         await pc.addIceCandidate(candidate)
             asyncio.ensure_future(listen())
         await asyncio.wait_for(enough.wait(), 40)
+        if door == "skew":
+            watch = SkewWatch(pc)
+            await asyncio.sleep(12)  # The length of what is watched, not a wait for something.
+            report["edges"] = watch.edges
         report["remote_type"] = candidates[0].split(" typ ")[1].split()[0]
         await pc.close()
         return report

@@ -34,19 +34,17 @@ class Viewers:
         return index
 
     def wait_for_picture(self, index: int, timeout: float = 20):
-        self.page.wait_for_function(
-            "index => window.viewers[index].seen.times.firstFrame !== undefined", arg=index, timeout=timeout * 1000)
-        # Media may come before the browser has nominated the pair that it comes on.
-        self.page.wait_for_function(
-            "async index => (await viewerReport(index)).pair !== undefined", arg=index, timeout=timeout * 1000)
+        self.wait_for(f"viewer {index} has no picture", "havePicture(index)", index, timeout)
 
     def wait_for_frames(self, index: int, count: int, timeout: float = 20):
-        """Until `count` more frames are decoded than now."""
-        self.page.evaluate("""async ([index, count]) => {
-            window.viewers[index].target = ((await viewerReport(index)).video?.framesDecoded ?? 0) + count; }""", [index, count])
-        self.page.wait_for_function(
-            "async index => ((await viewerReport(index)).video?.framesDecoded ?? 0) >= window.viewers[index].target",
-            arg=index, timeout=timeout * 1000, polling=100)
+        """Until `count` more pictures are shown than now."""
+        self.wait_for(f"viewer {index} does not go on", f"presentFrames(index, {count})", index, timeout)
+
+    def wait_for(self, problem: str, promise: str, index: int, timeout: float):
+        self.page.evaluate(
+            f"""([index, problem, timeout]) => Promise.race([{promise},
+                new Promise((_, reject) => setTimeout(() => reject(new Error(problem)), timeout * 1000))])""",
+            [index, problem, timeout])
 
     def report(self, index: int) -> dict:
         return self.page.evaluate("index => viewerReport(index)", index)

@@ -154,8 +154,8 @@ class Server:
 class Coturn:
     """coturn as the requirements describe it: listening on 10110, relaying on 10111-10115; loopback only."""
 
-    def __init__(self, user="viewer", password="viewer-pass"):
-        self.user, self.password = user, password
+    def __init__(self, user="viewer", password="viewer-pass", public="127.0.0.1"):
+        self.user, self.password, self.public = user, password, public
         self.folder = Path(tempfile.mkdtemp(prefix="coturn-"))
         self.log_path = self.folder / "turn.log"
         self.process: subprocess.Popen | None = None
@@ -166,7 +166,8 @@ class Coturn:
                 ["turnserver", "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--listening-port=10110",
                  "--min-port=10111", "--max-port=10115", "--realm=test", "--lt-cred-mech", f"--user={self.user}:{self.password}",
                  "--allow-loopback-peers", "--no-cli", "--no-tls", "--no-dtls", "--verbose", "--log-file=stdout",
-                 f"--userdb={self.folder}/db", f"--pidfile={self.folder}/pid"],
+                 f"--userdb={self.folder}/db", f"--pidfile={self.folder}/pid"]
+                + ([] if self.public == "127.0.0.1" else [f"--external-ip={self.public}/127.0.0.1"]),
                 stdout=log, stderr=log)
         wait_until(self.is_listening, 10, "coturn's TCP port")
         return self
@@ -194,7 +195,8 @@ class Coturn:
     def settings(self) -> dict:
         """What the server is told to use this relay."""
         return {"relay": "external", "webrtc": {
-            "public_ip": "127.0.0.1", "bind_address": "127.0.0.1", "turn_server": "turn:127.0.0.1:10110",
+            "public_ip": self.public, "bind_address": "127.0.0.1", "turn_server": f"turn:{self.public}:10110",
+            "turn_server_local": "turn:127.0.0.1:10110",
             "turn_username": self.user, "turn_password": self.password}}
 
 

@@ -3,7 +3,7 @@ import contextlib
 
 import pytest
 
-from server import Coturn, Server, Tunnel, request
+from server import Coturn, Server, Tunnel, request, wait_until
 
 HOSTILE = (
     [f"candidate:1 1 udp 2122260223 {address} typ host" for address in (
@@ -83,16 +83,25 @@ def test_a_viewer_that_is_not_relay_only_reaches_the_same_candidate_directly(vie
         assert all(" typ relay" in candidate for candidate in report["serverCandidates"])
 
 
-def test_viewers_behind_a_tunnel_share_one_source_address(viewers):
-    webrtc = {"public_ip": "127.0.0.2", "bind_address": "127.0.0.1"}
-    server = Server(connectivity="relay", webrtc=webrtc)
-    server.settings["signaling"]["public_url"] = server.ws
-    with server, Tunnel("127.0.0.2", "127.0.0.1", range(10110, 10116)):
+@pytest.mark.parametrize("kind", ["embedded", "coturn"])
+def test_viewers_behind_a_tunnel_share_one_source_address(viewers, kind):
+    with contextlib.ExitStack() as stack:
+        if kind == "embedded":
+            settings = {"webrtc": {"public_ip": "127.0.0.2", "bind_address": "127.0.0.1"}}
+        else:
+            settings = stack.enter_context(Coturn(public="127.0.0.2")).settings
+        server = Server(connectivity="relay", **settings)
+        server.settings["signaling"]["public_url"] = server.ws
+        stack.enter_context(server)
+        stack.enter_context(Tunnel("127.0.0.2", "127.0.0.1", range(10110, 10116)))
         page = viewers(server)
+        # coturn has five ports: the server's one, and four viewers'.
         indices = [page.connect(policy="relay") for _ in range(4)]
         for index in indices:
             page.wait_for_picture(index)
-            assert page.report(index)["pair"]["local"]["url"].startswith("turn:127.0.0.2:10110")
+            report = page.report(index)
+            assert report["pair"]["local"]["url"].startswith("turn:127.0.0.2:10110")
+            assert report["pair"]["remote"]["address"] == "127.0.0.2"
         direct = page.connect(policy="all", servers=[])
         page.wait_for_picture(direct)
 
@@ -122,9 +131,7 @@ def test_viewers_are_back_after_coturn_was_killed(viewers):
         page.wait_for_picture(page.connect(policy="relay"))
         coturn.kill()
         coturn.start()
-        page.page.wait_for_function(
-            """async http => { const health = await (await fetch(http + "/health")).json();
-                return health.status === "healthy"; }""", arg=server.http, timeout=30_000, polling=200)
+        wait_until(lambda: server.health()["status"] == "healthy", 30, "the relay's recovery")
         page.wait_for_picture(page.connect(policy="relay"))
 
 

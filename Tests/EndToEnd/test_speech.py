@@ -3,7 +3,7 @@ import pytest
 
 from server import Server
 
-# Draws the video into a canvas each frame, and measures how much the mouth's region changes and how loud the sound is.
+# Draws the video into a canvas each frame, and measures how far the mouth is open and how loud the sound is.
 OBSERVE = """
 index => {
   const viewer = window.viewers[index];
@@ -16,19 +16,19 @@ index => {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
   viewer.track = [];
-  let last = null;
   const look = () => {
     const width = viewer.video.videoWidth, height = viewer.video.videoHeight;
     canvas.width = width; canvas.height = height;
     context.drawImage(viewer.video, 0, 0);
-    // The lower middle of the face: where the lips are.
+    // Where the lips are; the dark red inside of the mouth shows only between parted ones, however the head moves.
     const pixels = context.getImageData(width * 0.38, height * 0.5, width * 0.24, height * 0.18).data;
-    let change = 0;
-    if (last) for (let i = 0; i < pixels.length; i += 4) change += Math.abs(pixels[i + 1] - last[i + 1]) > 40 ? 1 : 0;
-    last = pixels;
+    let inside = 0;
+    for (let i = 0; i < pixels.length; i += 4) {
+      if (pixels[i] < 150 && pixels[i] > pixels[i + 1] + 35 && pixels[i + 1] < 75) inside += 1;
+    }
     analyser.getFloatTimeDomainData(samples);
     const loudness = Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
-    viewer.track.push({ at: performance.now(), change: change / (pixels.length / 4), loudness });
+    viewer.track.push({ at: performance.now(), opening: inside / (pixels.length / 4), loudness });
     viewer.video.requestVideoFrameCallback(look);
   };
   viewer.video.requestVideoFrameCallback(look);
@@ -64,11 +64,14 @@ def test_a_sentence_is_spoken_with_moving_lips(viewers, record_property):
         index = page.connect(policy="relay", muted=True)
         page.wait_for_picture(index)
         page.page.evaluate(OBSERVE, index)
-        page.wait_for_frames(index, 45)
+        # What is presented counts, not what is decoded: a busy machine presents late.
+        page.page.wait_for_function("index => window.viewers[index].track.length >= 45", arg=index, timeout=20_000)
         page.page.evaluate(SAY, [index, "Hello there. I am the avatar, and I am very glad to meet you today."])
         page.page.wait_for_function(HEARD, arg=index, timeout=20_000)
         messages = finished(page, index)
-        page.wait_for_frames(index, 60)
+        page.page.wait_for_function("""index => { const { track, sound } = window.viewers[index];
+            const last = Math.max(...sound.filter(entry => entry.loudness > 0.01).map(entry => entry.at));
+            return track.filter(entry => entry.at > last + 700).length >= 30; }""", arg=index, timeout=20_000)
         viewer = page.page.evaluate(
             "index => ({said: viewers[index].said, track: viewers[index].track, sound: viewers[index].sound})", index)
         first = next(entry["at"] for entry in viewer["sound"] if entry["at"] > viewer["said"] and entry["loudness"] > 0.01)
@@ -76,15 +79,16 @@ def test_a_sentence_is_spoken_with_moving_lips(viewers, record_property):
         print(f"{len(viewer['track'])} pictures and {len(viewer['sound'])} looks at the sound")
         print(f"first sound {first - viewer['said']:.0f} ms after the message")
         last = max(entry["at"] for entry in viewer["sound"] if entry["loudness"] > 0.01)
-        speaking = [entry["change"] for entry in viewer["track"] if first + 200 < entry["at"] < last - 200]
-        still = [entry["change"] for entry in viewer["track"] if entry["at"] < viewer["said"] or entry["at"] > last + 700]
-        loud = [entry["at"] for entry in viewer["sound"] if entry["loudness"] > 0.01]
-        assert speaking, f"said at {viewer['said']:.0f}, loud at {loud}, pictures at {[e['at'] for e in viewer['track']]}"
-        moving = sum(change > 0.005 for change in speaking) / len(speaking)
-        resting = sum(change > 0.005 for change in still) / len(still)
-        print(f"mouth moves in {moving:.0%} of frames while speaking, {resting:.0%} while silent")
-        assert moving > 0.3
-        assert resting < 0.1
+        speaking = [entry["opening"] for entry in viewer["track"] if first + 200 < entry["at"] < last - 200]
+        still = [entry["opening"] for entry in viewer["track"] if entry["at"] < viewer["said"] or entry["at"] > last + 700]
+        assert speaking and still
+        moving, resting = (sum(abs(after - before) > 0.004 for before, after in zip(part, part[1:])) / len(part)
+                           for part in (speaking, still))
+        print(f"opening while speaking {min(speaking):.3f} to {max(speaking):.3f}, changing in {moving:.0%} of the pictures; "
+              f"silent {min(still):.3f} to {max(still):.3f}, changing in {resting:.0%}")
+        # The closed lips' own shadow is what is seen in silence.
+        assert max(speaking) > 2 * max(still) and moving > 0.3, "the lips do not move with the speech"
+        assert max(still) < 0.02 and resting < 0.15, "the lips move without speech"
         assert messages[0]["type"] == "speech_started" and messages[-1]["interrupted"] is False
 
 

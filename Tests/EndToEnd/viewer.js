@@ -98,3 +98,22 @@ async function viewerReport(index) {
   }
   return report;
 }
+
+// Resolves when `count` more pictures were presented than now.
+function presentFrames(index, count) {
+  const { video } = window.viewers[index];
+  return new Promise((resolve) => {
+    let first;
+    const look = (_, { presentedFrames }) => {
+      first ??= presentedFrames;
+      if (presentedFrames - first >= count) resolve(); else video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+  });
+}
+
+// Resolves when a picture was shown and the browser has nominated the pair that it came on.
+async function havePicture(index) {
+  await window.viewers[index].firstFrame;
+  while (!(await viewerReport(index)).pair) await presentFrames(index, 1);
+}

@@ -117,6 +117,12 @@ struct ManagementAPITests {
             json(await bench.respond(.get, "/health").text)["degraded"] == [
                 ["part": "stage:avatar", "reason": "no encoder", "remedy": "install it"]
             ])
+        bench.media.state.withLock { $0.stageFailure = nil }
+        #expect(
+            await bench.respond(
+                .post, "/whep/avatar", body: offer(), headers: ["Content-Type": "application/sdp"]
+            ).status == 201)
+        #expect(json(await bench.respond(.get, "/health").text)["status"] == "healthy")
     }
 
     @Test("The management token guards sessions and avatars, not health and the ICE configuration")

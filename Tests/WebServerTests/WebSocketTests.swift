@@ -163,6 +163,23 @@ import WebServer
         await fixture.server.stop()
     }
 
+    @Test("A peer that only answers pings stays")
+    func pongs() async throws {
+        var limits = ListenerConfiguration.Limits()
+        limits.webSocketPingInterval = .seconds(2)
+        let fixture = try ServerFixture(limits: limits, echo)
+        let client = try await connect(fixture)
+        // The third ping comes after more than the two intervals after which a silent peer is let go.
+        for _ in 0..<3 {
+            let ping = try #require(await client.next())
+            #expect(ping.opcode == 9)
+            await client.send(opcode: 10, ping.payload)
+        }
+        #expect(fixture.refused("silent_peer") == 0)
+        await client.close()
+        await fixture.server.stop()
+    }
+
     @Test("Stopping the server says 1001 to everyone")
     func stopping() async throws {
         let fixture = try ServerFixture(echo)

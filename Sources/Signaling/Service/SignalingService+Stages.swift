@@ -5,7 +5,6 @@ extension SignalingService {
     /// Opens the public stage, so that its first viewer need not wait for it. A failure is told by ``degraded``.
     package func openPublicStage() async {
         guard let name = configuration.publicStage else { return }
-        publicStageFailure = nil
         do throws(StageFailure) {
             _ = try await openStage(for: .everyone(name), avatarID: nil)
         } catch {
@@ -34,6 +33,7 @@ extension SignalingService {
             throw failure
         }
         guard stages[id]?.generation == record.generation else { throw Self.closedMeanwhile }
+        if case .everyone = audience { publicStageFailure = nil }
         return (id, record.generation)
     }
 

@@ -100,6 +100,9 @@ extension WebService {
         return 0
     }
 
+    /// A pong repeats its ping's body, and libwebsockets 4.1.6 reports no pong without one.
+    private static let pingBody = Array("alive?".utf8)
+
     /// LWS_CALLBACK_RECEIVE_PONG.
     func webSocketHeard(_ connection: Connection) {
         if case .webSocket(let endpoint) = connection.state { endpoint.lastHeard = SystemClock.now() }
@@ -111,7 +114,7 @@ extension WebService {
         if endpoint.pingIsDue {
             endpoint.pingIsDue = false
             connection.instance.requestWritable()
-            return connection.instance.write([], as: LWS_WRITE_PING) ? 0 : -1
+            return connection.instance.write(Self.pingBody, as: LWS_WRITE_PING) ? 0 : -1
         }
         guard let (item, hasMore) = endpoint.connection.takeNext() else { return 0 }
         if hasMore { connection.instance.requestWritable() }
