@@ -54,7 +54,7 @@ fuzz: ## run every fuzz target for FUZZ_SECONDS (60) under AddressSanitizer
 tsan: ## the Swift tests under ThreadSanitizer (ARGS="--filter MediaLoopTests")
 	@scripts/tsan $(ARGS)
 
-asan: ## the Swift tests under AddressSanitizer and LeakSanitizer
+asan: ## the Swift tests under AddressSanitizer
 	@scripts/asan $(ARGS)
 
 docs: ## build the symbol documentation into .build/docs
