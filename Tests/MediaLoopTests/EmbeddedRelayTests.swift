@@ -59,7 +59,7 @@ import Testing
         bench.media.removeViewer(joined.id, reason: "kicked")
         // The goodbye is still on its way through the allocation when that ends.
         #expect(await joined.seen.wait { $0.isClosed })
-        #expect(await bench.media.summary().allocations == 0)
+        #expect(await bench.awaits { await $0.media.summary().allocations == 0 })
         await bench.stop()
     }
 
