@@ -7,7 +7,7 @@ const PHASES = { server: "Server", signaling: "Signaling", path: "Path", media: 
 /// Waits between attempts, in milliseconds; the last one repeats.
 const BACKOFF = [300, 700, 1500, 3000, 5000];
 /// How long a dropped path may take to come back before ICE is restarted, and a restart before all begins anew.
-const RESTART_AFTER_MS = 2500;
+const RESTART_AFTER_MS = 1000;
 const RENEW_AFTER_MS = 6000;
 
 const element = (id) => document.getElementById(id);
