@@ -4,7 +4,7 @@ SERVER := .build/release/avatar-streamer
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit-test e2e-test bench bench-build soak first-picture lint format fuzz tsan docs clean
+.PHONY: help setup build run test unit-test e2e-test bench bench-build soak first-picture lint format fuzz tsan asan docs clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -51,11 +51,14 @@ format: ## bring the sources into the house's format
 fuzz: ## run every fuzz target for FUZZ_SECONDS (60) under AddressSanitizer
 	@scripts/fuzz $${FUZZ_SECONDS:-60}
 
-tsan: ## the Swift tests under the thread sanitizer
-	@swift test $(SWIFT_FLAGS) --disable-xctest --sanitize=thread --scratch-path .build-tsan
+tsan: ## the Swift tests under ThreadSanitizer (ARGS="--filter MediaLoopTests")
+	@scripts/tsan $(ARGS)
+
+asan: ## the Swift tests under AddressSanitizer and LeakSanitizer
+	@scripts/asan $(ARGS)
 
 docs: ## build the symbol documentation into .build/docs
 	@scripts/docs
 
 clean: ## remove what was built
-	@rm -rf .build .build-fuzz .build-tsan var/fuzz
+	@rm -rf .build .build-fuzz .build-tsan .build-asan var/fuzz var/tsan var/asan

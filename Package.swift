@@ -123,8 +123,13 @@ let package = Package(
                 fuzzer("FuzzRTP", ["PeerConnection", "Core"]),
                 fuzzer("FuzzRTCP", ["PeerConnection", "Core"]),
                 fuzzer("FuzzDTLS", ["PeerConnection", "Core"]),
+                fuzzer("FuzzPeer", ["PeerConnection", "TURNClient", "Core"]),
                 fuzzer("FuzzSignalingMessage", ["Signaling", "WebServer", "Core"]),
                 fuzzer("FuzzHTTPBody", ["Signaling", "WebServer", "Core"]),
+                fuzzer("FuzzHTTPRequest", ["WebServer", "Core"]),
                 fuzzer("FuzzConfiguration", ["AvatarStreamer", "Core"]),
+                fuzzer("FuzzMediaFile", ["MediaPipeline", "Core"]),
+                fuzzer("FuzzSpeech", ["MediaPipeline", "Core"]),
+                fuzzer("FuzzText", ["Core"]),
             ].filter { fuzzing == "1" || fuzzing == $0.name })
 )

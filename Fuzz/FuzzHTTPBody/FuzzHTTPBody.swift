@@ -1,5 +1,6 @@
 import Core
-import Signaling
+
+@testable import Signaling
 
 /// Any body: sessions, avatars, forms and ICE fragments take it or say what is wrong.
 @c(LLVMFuzzerTestOneInput)
@@ -12,6 +13,7 @@ package func fuzzHTTPBody(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32
     let rest = Array(input.dropFirst(line.count + 1))
     let contentType = String(decoding: line, as: UTF8.self)
     _ = try? AvatarRequest.parse(form: rest, contentType: contentType)
+    _ = WHEPEndpoint.accepts("application/sdp", contentType)
     if let parts = try? MultipartForm.parse(input, boundary: "XX") {
         for part in parts { precondition(part.body.upperBound <= input.count, "a part outside of the body") }
     }

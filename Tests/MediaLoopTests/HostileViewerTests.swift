@@ -6,7 +6,7 @@ import TURNClient
 import Testing
 
 /// What strangers and viewers themselves may try.
-@Suite(.timeLimit(.minutes(1))) struct HostileViewerTests {
+@Suite(.timeLimit(.minutes(3))) struct HostileViewerTests {
     private func check(naming fragment: String, key: String?) -> [UInt8] {
         STUNMessage.request(
             .binding, transactionID: STUNTransactionID(random: .system),
@@ -132,13 +132,16 @@ import Testing
     @Test("A viewer of a stage that floods picture loss is answered by at most one catch-up a second")
     func pictureLossFlood() async throws {
         let bench = try await LoopBench.start()
+        let start = SystemClock.now()
         bench.deliver(1, isKeyFrame: true)
         let joined = try await bench.join()
         #expect(await joined.hasPictures([1]))
         for _ in 0..<50 { await joined.viewer.requestKeyFrame() }
         #expect(await bench.keyFrameRequests.wait { $0 >= 1 })
         await bench.settle()
-        #expect(joined.seen.current.pictures.count <= 3)
+        // On a slow machine the flood takes seconds.
+        let seconds = (SystemClock.now() - start).components.seconds
+        #expect(joined.seen.current.pictures.count <= 3 + Int(seconds))
         await bench.stop()
     }
 }

@@ -104,6 +104,17 @@ struct FileSourceTests {
         #expect((249...251).contains(frames.count { $0.kind == .audio }))
     }
 
+    @Test("plays a file whose frames claim to be millions of years away")
+    func impossibleTimes() throws {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../Fuzz/Corpus/FuzzMediaFile/late-cluster").standardized.path
+        let source = try MediaFileSource(path: path, width: 64, height: 48, framesPerSecond: 10)
+        // Longer than the file, which begins anew after 0.6 s.
+        for tick in 0..<100 {
+            #expect(try source.sound(at: .milliseconds(20 * tick)).count == OpusFormat.samplesPerPacket)
+        }
+    }
+
     @Test("refuses a file that is not there or is none, and says how to look into it")
     func refusals() throws {
         let path = NSTemporaryDirectory() + "no-media-\(UUID().uuidString)"

@@ -3,7 +3,7 @@ import Networking
 import Testing
 import WebServer
 
-@Suite(.timeLimit(.minutes(1))) struct HTTPServerTests {
+@Suite(.timeLimit(.minutes(3))) struct HTTPServerTests {
     private func echo(_ router: inout Router) {
         router.add(.get, "/hello/{name}") { request in
             .text(.ok, "hello \(request.parameters["name"] ?? "")?\(request.query["q"] ?? "-")")
@@ -188,16 +188,17 @@ import WebServer
     @Test("A flood of requests is answered with 429 until the address's allowance is back")
     func flood() async throws {
         var limits = ListenerConfiguration.Limits()
-        limits.requestsPerSecondPerAddress = 5
+        limits.requestsPerSecondPerAddress = 1
         let fixture = try ServerFixture(limits: limits, echo)
         let client = try await fixture.connect()
         var statuses: [Int] = []
-        for _ in 0..<20 {
+        // A loaded machine needs seconds for what a flood does in one; then the flood goes on for longer.
+        while !statuses.contains(429), statuses.count < 1000 {
             await client.send("GET /hello/a HTTP/1.1\r\nHost: x\r\n\r\n")
             statuses.append(await client.response().status)
         }
-        #expect(statuses.prefix(10).allSatisfy { $0 == 200 })
-        #expect(statuses.contains(429))
+        #expect(statuses.prefix(2) == [200, 200])
+        #expect(statuses.last == 429)
         #expect(fixture.refused("request_rate") >= 1)
         await client.close()
         await fixture.server.stop()

@@ -14,6 +14,12 @@ struct ServerFixture {
     ) throws {
         var router = Router()
         fill(&router)
+        // A test on a loaded machine, or under a sanitizer, takes its time; what it wants limited, it sets itself.
+        var limits = limits
+        let usual = ListenerConfiguration.Limits()
+        if limits.headerTimeout == usual.headerTimeout { limits.headerTimeout = .seconds(300) }
+        if limits.bodyTimeout == usual.bodyTimeout { limits.bodyTimeout = .seconds(300) }
+        if limits.webSocketPingInterval == usual.webSocketPingInterval { limits.webSocketPingInterval = .seconds(300) }
         metrics = MetricsRegistry()
         let listener = ListenerConfiguration(
             name: "test", address: SocketAddress(.loopbackV4, 0), router: router, limits: limits, cors: cors)

@@ -21,6 +21,8 @@ internal import CFFmpeg
     /// The whole file's length in seconds.
     let duration: Double
     private var isDraining = false
+    /// Seconds, some eleven days: a file may claim any time for a frame, and all that follows reckons in samples of it.
+    static let latestTime = 1e6
 
     /// Nil where the file has no such stream.
     init?(path: String, kind: Kind) throws(SourceError) {
@@ -119,7 +121,8 @@ internal import CFFmpeg
     private func time(of frame: UnsafeMutablePointer<AVFrame>) -> Double {
         let timestamp = unsafe frame.pointee.best_effort_timestamp
         guard timestamp != Int64.min, timeBase.den != 0 else { return 0 }
-        return Double(timestamp) * Double(timeBase.num) / Double(timeBase.den) - Double(startTime) / 1_000_000
+        let time = Double(timestamp) * Double(timeBase.num) / Double(timeBase.den) - Double(startTime) / 1_000_000
+        return min(max(time, -Self.latestTime), Self.latestTime)
     }
 
     /// FFmpeg's words for a return code.

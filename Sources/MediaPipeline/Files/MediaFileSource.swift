@@ -22,7 +22,7 @@ final class MediaFileSource: PictureSource {
                 FilePictures($0, width: width, height: height, framesPerSecond: framesPerSecond)
             }
             sounds = soundReader.map(FileSounds.init)
-            loopSamples = Int64(min(duration, 1e6) * Double(OpusFormat.sampleRateHz))
+            loopSamples = Int64(min(duration, MediaDemuxer.latestTime) * Double(OpusFormat.sampleRateHz))
             self.path = path
         } catch {
             throw StageError(code: .sourceUnavailable, reason: error.reason, remedy: remedy)

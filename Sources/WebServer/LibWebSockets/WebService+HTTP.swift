@@ -215,7 +215,9 @@ extension WebService {
         let hasBody = (head.contentLength ?? 1) > 0 || [.post, .put, .patch].contains(head.method)
         let exchange = begin(
             connection, head.method, isHTTP11: head.isHTTP11, keepsAlive: head.keepsAlive && !closes && !hasBody)
-        respond(response, on: connection, exchange)
+        guard exchange.keepsAlive else { return respond(response, on: connection, exchange) }
+        // Not in the request's own callback: libwebsockets would not come back to what was sent behind the request.
+        post(.respond(connection.id, exchange: exchange.number, response))
     }
 
     func respond(_ response: HTTPResponse, on connection: Connection, _ exchange: Exchange) {
