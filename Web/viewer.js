@@ -112,7 +112,7 @@ function read(message) {
   switch (message.type) {
     case "speech_started": note("speaking …", "speaking"); break;
     case "speech_finished": note(message.interrupted ? "interrupted" : "done"); break;
-    case "text_complete": case "text": note(message.content); break;
+    case "text_complete": case "text": note(`avatar: ${message.content}`); break;
     case "error": note(message.content, "error"); break;
   }
 }
