@@ -7,7 +7,7 @@ const PHASES = { server: "Server", signaling: "Signaling", path: "Path", media: 
 /// Waits between attempts, in milliseconds; the last one repeats.
 const BACKOFF = [300, 700, 1500, 3000, 5000];
 /// How long a dropped path may take to come back before ICE is restarted, and a restart before all begins anew.
-const RESTART_AFTER_MS = 2500;
+const RESTART_AFTER_MS = 1000;
 const RENEW_AFTER_MS = 6000;
 
 const element = (id) => document.getElementById(id);
@@ -112,7 +112,7 @@ function read(message) {
   switch (message.type) {
     case "speech_started": note("speaking …", "speaking"); break;
     case "speech_finished": note(message.interrupted ? "interrupted" : "done"); break;
-    case "text_complete": case "text": note(message.content); break;
+    case "text_complete": case "text": note(`avatar: ${message.content}`); break;
     case "error": note(message.content, "error"); break;
   }
 }

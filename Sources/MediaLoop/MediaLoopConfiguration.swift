@@ -11,6 +11,9 @@ package struct MediaLoopConfiguration: Sendable {
     /// How long a viewer is sent to without a sign of life (RFC 7675 §5.1: 30 s).
     package var consentTimeout: Duration = .seconds(30)
 
+    /// From a viewer's offer to media; one that takes longer gives its place back. ICE alone may take 40 s.
+    package var connectTimeout: Duration = .seconds(60)
+
     package init(connectivity: ConnectivityConfiguration) {
         self.connectivity = connectivity
     }

@@ -13,6 +13,7 @@ import threading
 import time
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.sync.client import connect
 
@@ -47,7 +48,12 @@ class Stand:
 
     def check(self):
         """The honest viewer still has its picture, and the server its measure."""
-        self.page.wait_for_frames(self.viewer, 20)
+        try:
+            self.page.wait_for_frames(self.viewer, 20)
+        except PlaywrightError as problem:
+            metrics = [line for line in request("GET", self.server.http + "/metrics")[2].splitlines() if "refused" in line]
+            report = self.page.report(self.viewer) | {"answer": None, "messages": None}
+            raise AssertionError(f"the honest viewer lost its picture: {report}\n{metrics}") from problem
         report = self.page.report(self.viewer)
         assert report["connectionState"] == "connected" and report["states"].count("connected") == 1
         assert report["errors"] == []

@@ -1,6 +1,8 @@
 """The viewer page as a person uses it (acceptance 1)."""
+import time
+
 from conftest import ARTIFACTS
-from server import Server
+from server import Coturn, Server
 
 
 def test_the_page_shows_the_avatar_and_speaks(browser):
@@ -36,4 +38,20 @@ def test_the_page_comes_back_after_the_server_was_killed(browser):
         server.start()
         page.wait_for_selector("#phase-media.done", timeout=40_000)
         page.wait_for_function("document.getElementById('notice').hidden", timeout=10_000)
+        page.close()
+
+
+def test_the_page_comes_back_after_coturn_was_killed(browser):
+    with Coturn() as coturn, Server(**coturn.settings, connectivity="relay") as server:
+        page = browser.new_page()
+        page.goto(server.http + "/")
+        page.wait_for_selector("#phase-media.done", timeout=20_000)
+        coturn.kill()
+        coturn.start()
+        restarted = time.monotonic()
+        # The page notices by itself, and a picture comes that is newer than that.
+        page.wait_for_function("!document.getElementById('notice').hidden", timeout=30_000)
+        page.wait_for_function("document.getElementById('notice').hidden", timeout=40_000)
+        page.evaluate("new Promise(resolve => document.getElementById('video').requestVideoFrameCallback(resolve))")
+        print(f"back {time.monotonic() - restarted:.1f} s after coturn was there again (goal: 10 s)")
         page.close()

@@ -39,6 +39,24 @@ import Testing
         await bench.stop()
     }
 
+    @Test("A viewer that never connects gives its place back, and hears which phase it was in")
+    func connectTimeout() async throws {
+        let bench = try await LoopBench.start {
+            $0.connectTimeout = .milliseconds(200)
+            $0.maximumViewers = 1
+        }
+        let offer = try await LoopbackViewer.make(on: bench.viewerLoop).offer(includesCandidates: false)
+        let answer = try await bench.media.addViewer(
+            stage: bench.stage, offer: offer, remoteAddress: nil, includeCandidates: true)
+        var failed: ConnectionPhase?
+        for await event in answer.events {
+            if case .phaseFailed(let phase, _) = event { failed = phase }
+        }
+        #expect(failed == .ice)
+        #expect(try await refusal(bench) == nil)
+        await bench.stop()
+    }
+
     @Test("A loop that drains refuses the new and keeps the old")
     func draining() async throws {
         let bench = try await LoopBench.start()

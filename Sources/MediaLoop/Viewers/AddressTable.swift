@@ -30,6 +30,10 @@ struct AddressTable {
         viewersByFragment[fragment] = viewer
     }
 
+    mutating func unregister(fragment: String, of viewer: ViewerID) {
+        if viewersByFragment[fragment] == viewer { viewersByFragment[fragment] = nil }
+    }
+
     /// Gives an address to the viewer that has authenticated itself from it.
     mutating func claim(_ path: Path, for viewer: ViewerID) {
         let owner = viewersByPath[path]

@@ -54,6 +54,11 @@ extension Switchboard {
         permitCandidates(in: offer, of: viewer)
         viewer.enter(.connecting)
         drain(viewer)
+        loop.schedule(at: loop.now + configuration.connectTimeout) { [weak self, weak viewer] in
+            guard let self, let viewer, !viewer.isReady else { return }
+            let phase = ConnectionPhase(viewer.peer.phase)
+            self.fail(viewer, phase, "not connected within \(configuration.connectTimeout.seconds) s")
+        }
         return ViewerAnswer(id: id, sdp: answer, candidates: candidateLines(of: viewer), events: events)
     }
 
@@ -234,10 +239,14 @@ extension Switchboard {
         return peer
     }
 
+    /// Makes the viewer findable by the fragment of its newest description, and by the one before while that is in use.
     private func enlist(_ viewer: Viewer) {
-        let fragment = viewer.peer.localUsernameFragment
-        addresses.register(fragment: fragment, for: viewer.id)
-        if !viewer.fragments.contains(fragment) { viewer.fragments.append(fragment) }
+        let current = [viewer.peer.localUsernameFragment, viewer.peer.previousLocalUsernameFragment].compactMap(\.self)
+        for former in viewer.fragments where !current.contains(former) {
+            addresses.unregister(fragment: former, of: viewer.id)
+        }
+        for fragment in current { addresses.register(fragment: fragment, for: viewer.id) }
+        viewer.fragments = current
     }
 
     /// Candidates inside an offer went to the agent with it; a relay has to permit their addresses.
