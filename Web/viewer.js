@@ -66,7 +66,7 @@ async function connect() {
   mine.addEventListener("connection", current((state) => follow(state)));
   mine.addEventListener("message", current((message) => read(message)));
   mine.addEventListener("lost", current(({ reason }) => again(reason)));
-  video.requestVideoFrameCallback?.(() => {
+  whenPictured(() => {
     if (session !== mine) return;
     setPhase("media", "done");
     tell();
@@ -79,11 +79,17 @@ async function connect() {
   }
 }
 
+/// Calls back at the first picture that came over the wire; a fresh stream shows a blank one before.
+function whenPictured(action) {
+  if (!video.requestVideoFrameCallback) { video.addEventListener("timeupdate", action, { once: true }); return; }
+  video.requestVideoFrameCallback((_, { rtpTimestamp }) => (rtpTimestamp === undefined ? whenPictured(action) : action()));
+}
+
 /// Follows the peer connection: waits a little, then restarts ICE, then begins anew.
 function follow(state) {
   if (state === "connected") {
     forgetTimers();
-    setPhase("media", video.readyState >= 2 ? "done" : "doing");
+    if (!element("phase-media").className) setPhase("media", "doing");
     tell();
   } else if (state === "disconnected") {
     tell("The connection was interrupted; waiting for it to come back …");

@@ -30,10 +30,15 @@ async function connectViewer(options) {
   const video = document.createElement("video");
   video.autoplay = true; video.muted = options.muted ?? true; video.srcObject = stream; video.width = 256;
   document.body.append(video);
-  const firstFrame = new Promise((resolve) => video.requestVideoFrameCallback(() => {
-    seen.times.firstFrame = performance.now() - start;
-    resolve();
-  }));
+  // A fresh stream shows a blank picture first; only those from the wire have an RTP timestamp.
+  const firstFrame = new Promise((resolve) => {
+    const look = (_, { rtpTimestamp }) => {
+      if (rtpTimestamp === undefined) return video.requestVideoFrameCallback(look);
+      seen.times.firstFrame = performance.now() - start;
+      resolve();
+    };
+    video.requestVideoFrameCallback(look);
+  });
   const socket = new WebSocket(`${session.engine_url}?token=${session.engine_token}`);
   await new Promise((resolve, reject) => { socket.onopen = resolve; socket.onerror = () => reject(new Error("no socket")); });
   const send = (message) => socket.send(JSON.stringify(message));

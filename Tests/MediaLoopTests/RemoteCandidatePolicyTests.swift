@@ -43,15 +43,21 @@ import Testing
         #expect(try !accepts(policy, "127.0.0.1"))
     }
 
-    @Test("A server on loopback reaches everything that can be reached")
+    @Test("A server on loopback sends nothing beyond it")
     func loopbackServer() throws {
         let policy = policy(own: ["127.0.0.1"])
-        #expect(try accepts(policy, "127.0.0.1") && accepts(policy, "192.168.7.7") && accepts(policy, "8.8.8.8"))
+        #expect(try accepts(policy, "127.0.0.1") && accepts(policy, "127.0.0.2"))
+        #expect(try !accepts(policy, "192.168.7.7") && !accepts(policy, "8.8.8.8"))
+    }
+
+    @Test("The documentation nets are addresses like others: laboratories use them")
+    func documentationNets() throws {
+        #expect(try accepts(policy(own: ["192.0.2.2"]), "192.0.2.2") && accepts(policy(own: ["8.8.8.8"]), "203.0.113.9"))
     }
 
     @Test("An address without a route is refused: sending there can end a shared allocation")
     func unroutable() throws {
-        #expect(try !accepts(policy(own: ["127.0.0.1"], route: false), "8.8.8.8"))
+        #expect(try !accepts(policy(own: ["8.8.8.8"], route: false), "1.1.1.1"))
     }
 
     @Test("Port 0 is refused")

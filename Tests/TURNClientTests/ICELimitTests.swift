@@ -14,8 +14,8 @@ struct ICELimitTests {
         "Addresses that no datagram may go to are refused",
         arguments: [
             "0.0.0.0:5000", "224.0.0.1:5000", "239.255.255.250:1900", "255.255.255.255:9", "240.0.0.1:9",
-            "0.1.2.3:9", "8.8.8.8:0", "[::]:9", "[ff02::1]:9", "[::ffff:224.0.0.1]:9", "[2001:db8::1]:9",
-            "192.0.2.1:9", "[::ffff:0.0.0.0]:9",
+            "0.1.2.3:9", "8.8.8.8:0", "[::]:9", "[ff02::1]:9", "[::ffff:224.0.0.1]:9",
+            "[::ffff:0.0.0.0]:9",
         ])
     func unroutable(address: String) throws {
         var pair = ICETestPair()

@@ -95,13 +95,12 @@ package enum IPAddress: Hashable, Sendable {
         }
     }
 
-    /// 0/8, 240/4 and 255.255.255.255: addresses that no datagram can be sent to; likewise the documentation nets.
+    /// 0/8, 240/4 and 255.255.255.255: addresses that no datagram can be sent to. The documentation nets are not among them:
+    /// laboratories use them, and the routing table knows where they lead.
     package var isReserved: Bool {
         switch unmapped {
-        case .v4(let value):
-            value >> 24 == 0 || value >> 28 == 0xF || value >> 8 == 0xC00002 || value >> 8 == 0xC63364
-                || value >> 8 == 0xCB0071
-        case .v6(let high, let low): (high == 0 && low == 0) || high >> 32 == 0x2001_0DB8
+        case .v4(let value): value >> 24 == 0 || value >> 28 == 0xF
+        case .v6(let high, let low): high == 0 && low == 0
         }
     }
 }

@@ -35,6 +35,8 @@ package struct RemoteCandidatePolicy: Sendable {
     package func accepts(_ ip: IPAddress) -> Bool {
         let ip = ip.unmapped
         guard !ip.isUnspecified, !ip.isMulticast, !ip.isReserved, !ip.isLinkLocal else { return false }
+        // A server that is reached on loopback alone has nothing to send beyond it, whatever a viewer names.
+        if innermost == .loopback { return ip.isLoopback && hasRoute(ip) }
         return Scope(ip) >= innermost && hasRoute(ip)
     }
 
