@@ -15,6 +15,8 @@ if arguments.count == 5, arguments[1] == "client", let count = Int(arguments[2])
     try runLoadClient(count: count, perSecond: perSecond, watchesKeyFrames: arguments[4] == "watch")
 }
 
+if arguments.count == 3, arguments[1] == "sink", let count = Int(arguments[2]) { try SinkProcess.run(count: count) }
+
 func option(_ name: String) -> String? {
     guard let index = arguments.firstIndex(of: name), index + 1 < arguments.count else { return nil }
     return arguments[index + 1]

@@ -15,6 +15,7 @@ internal import TURNClient
     let dtlsContext: DTLSContext
     let policy: RemoteCandidatePolicy
     private(set) var paths: [any LocalPath] = []
+    private var pathsByLocal: [(any LocalPath)?] = []
     var viewers: [ViewerID: Viewer] = [:]
     var stages: [StageID: StageFanOut] = [:]
     var addresses = AddressTable()
@@ -45,10 +46,15 @@ internal import TURNClient
 
     func add(_ path: any LocalPath) {
         paths.append(path)
+        let index = Int(path.local.value)
+        while pathsByLocal.count <= index { pathsByLocal.append(nil) }
+        pathsByLocal[index] = path
     }
 
+    /// Asked once a frame and viewer, so it is an index, not a search.
     func path(_ local: LocalCandidateID) -> (any LocalPath)? {
-        paths.first { $0.local == local }
+        let index = Int(local.value)
+        return index < pathsByLocal.count ? pathsByLocal[index] : nil
     }
 
     var externalRelay: ExternalRelayPath? {
