@@ -52,7 +52,8 @@ import Testing
 
     @Test("The documentation nets are addresses like others: laboratories use them")
     func documentationNets() throws {
-        #expect(try accepts(policy(own: ["192.0.2.2"]), "192.0.2.2") && accepts(policy(own: ["8.8.8.8"]), "203.0.113.9"))
+        #expect(
+            try accepts(policy(own: ["192.0.2.2"]), "192.0.2.2") && accepts(policy(own: ["8.8.8.8"]), "203.0.113.9"))
     }
 
     @Test("An address without a route is refused: sending there can end a shared allocation")

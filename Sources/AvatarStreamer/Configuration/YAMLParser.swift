@@ -122,7 +122,8 @@ internal import CYAML
         guard unsafe yaml_parser_parse(parser, &event) == 1 else {
             let line = unsafe Int(clamping: max(parser.pointee.problem_mark.line, parser.pointee.context_mark.line)) + 1
             let problem = unsafe parser.pointee.problem.map { unsafe String(cString: $0) } ?? "unreadable text"
-            throw YAMLParseError(code: .syntax, line: line, found: "text that is no YAML (\(problem))", expected: "YAML")
+            throw YAMLParseError(
+                code: .syntax, line: line, found: "text that is no YAML (\(problem))", expected: "YAML")
         }
         defer { unsafe yaml_event_delete(&event) }
         let line = unsafe Int(clamping: event.start_mark.line) + 1
