@@ -246,7 +246,10 @@ final class LoopbackViewer: @unchecked Sendable {
         switch event {
         case .selectedPair(let pair): turn?.bindChannel(pair.remote, now: loop.now)
         case .connected: seen.update { $0.isConnected = true }
-        case .closed: seen.update { $0.isClosed = true }
+        case .closed:
+            // A page that was told goodbye asks its relay for nothing more; the TURN client would allocate anew.
+            isMute = true
+            seen.update { $0.isClosed = true }
         case .failed(let phase, let reason): seen.update { $0.failure = "\(phase): \(reason)" }
         case .rtpReceived(let packet): take(packet)
         default: break
