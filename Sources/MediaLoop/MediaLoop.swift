@@ -105,7 +105,7 @@ package final class MediaLoop: MediaFrameSink, Sendable {
     /// Forgets a stage; its viewers are closed.
     package func removeStage(_ id: StageID) {
         post { board in
-            for viewer in board.stages[id]?.viewers ?? [] { board.removeViewer(viewer.id) }
+            for viewer in board.stages[id]?.viewers ?? [] { board.removeViewer(viewer.id, reason: "its stage ended") }
             board.stages[id] = nil
         }
     }
@@ -138,7 +138,7 @@ package final class MediaLoop: MediaFrameSink, Sendable {
     }
 
     package func removeViewer(_ id: ViewerID, reason: String) {
-        post { $0.removeViewer(id) }
+        post { $0.removeViewer(id, reason: reason) }
     }
 
     package func summary() async -> MediaLoopSummary {

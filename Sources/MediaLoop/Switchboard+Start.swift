@@ -81,7 +81,7 @@ extension Switchboard {
     }
 
     func stop() {
-        for id in viewers.keys { removeViewer(id) }
+        for id in viewers.keys { removeViewer(id, reason: "the server is shutting down") }
         flush()
         for path in paths {
             (path as? DirectPath)?.stop(loop)

@@ -4,6 +4,8 @@ internal import PeerConnection
 internal import TURNClient
 
 extension Switchboard {
+    private static let logger = Logger("viewer")
+
     /// Candidates of one viewer that may wait for a relay's permission.
     private static let maximumHeldCandidates = 32
 
@@ -153,8 +155,9 @@ extension Switchboard {
     }
 
     /// Says goodbye and forgets.
-    func removeViewer(_ id: ViewerID) {
+    func removeViewer(_ id: ViewerID, reason: String) {
         guard let viewer = viewers[id] else { return }
+        Self.logger.info("viewer removed", ["viewer.id": LogValue(id), "reason": .string(reason)])
         viewer.peer.close(now: loop.now)
         drain(viewer)
         forget(viewer)
@@ -186,6 +189,13 @@ extension Switchboard {
             viewer.isReady = true
             viewer.enter(.connected)
             metrics.connectTime.observe((loop.now - viewer.created).seconds)
+            Self.logger.info(
+                "viewer connected",
+                [
+                    "viewer.id": LogValue(viewer.id), "stage.id": LogValue(viewer.stage),
+                    "ice.remote": .string(viewer.peer.selectedPair?.remoteType.rawValue ?? ""),
+                    "connect.ms": .number((loop.now - viewer.created).milliseconds),
+                ])
             catchUp(viewer)
         case .keyFrameRequested:
             metrics.keyFrameRequests.increment()
@@ -202,6 +212,9 @@ extension Switchboard {
     private func fail(_ viewer: Viewer, _ phase: ConnectionPhase, _ reason: String) {
         guard viewers[viewer.id] != nil else { return }
         metrics.viewersFailed.increment()
+        Self.logger.warning(
+            "viewer failed",
+            ["viewer.id": LogValue(viewer.id), "phase": .string(phase.rawValue), "reason": .string(reason)])
         viewer.events.yield(.phaseFailed(phase: phase, reason: reason))
         viewer.enter(.failed)
         viewer.peer.close(now: loop.now)
