@@ -63,19 +63,23 @@ let package = Package(
         program(
             "AvatarStreamer",
             [
-                "Signaling", "MediaLoop", "MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "WebServer",
-                "Networking", "Core", "CYAML",
+                "Signaling", "Conversation", "MediaLoop", "MediaPipeline", "PeerConnection", "TURNServer", "TURNClient",
+                "WebServer", "Networking", "Core", "CYAML",
             ]),
 
         // The rooms
-        module("Signaling", ["MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
+        module("Signaling", ["Conversation", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
+        module(
+            "Conversation", ["MediaPipeline", "Networking", "Core", "CPocketSphinx", "CAudioProcessing"]),
         module("MediaLoop", ["MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "Networking", "Core"]),
-        module("MediaPipeline", ["PeerConnection", "Core", "CVPX", "COpus", "CFFmpeg", "CYUV", "CCairo", "CFlite"]),
+        module(
+            "MediaPipeline",
+            ["PeerConnection", "Networking", "Core", "CVPX", "COpus", "CFFmpeg", "CYUV", "CCairo", "CFlite"]),
         module("PeerConnection", ["TURNClient", "Core", "COpenSSL", "CSRTP"]),
         module("TURNServer", ["TURNClient", "Core"]),
         module("TURNClient", ["Core"]),
         module("WebServer", ["Networking", "Core", "CWebSockets"]),
-        module("Networking", ["Core", "CLinux"]),
+        module("Networking", ["Core", "CLinux", "CCURL", "CZeroMQ"]),
         module("Core", ["CCrypto"]),
 
         // C libraries
@@ -91,6 +95,16 @@ let package = Package(
         library("CFlite"),
         library("CWebSockets", "libwebsockets"),
         library("CYAML", "yaml-0.1"),
+        library("CZeroMQ"),
+        library("CCURL"),
+        library("CPocketSphinx", "pocketsphinx"),
+        // WebRTC's audio processing has no C interface: this target is one.
+        .target(
+            name: "CAudioProcessing", path: "Sources/CLibraries/CAudioProcessing",
+            cxxSettings: [
+                .define("WEBRTC_AUDIO_PROCESSING_ONLY_BUILD"), .define("WEBRTC_POSIX"),
+                .unsafeFlags(["-isystem", "/usr/include/webrtc_audio_processing"]),
+            ], linkerSettings: [.linkedLibrary("webrtc_audio_processing")]),
 
         // Tests
         .target(name: "TestSupport", dependencies: ["Core"], path: "Tests/TestSupport", swiftSettings: testSettings),
@@ -98,12 +112,13 @@ let package = Package(
         tests("TURNClient", ["Core"]),
         tests("TURNServer", ["TURNClient", "Core"]),
         tests("PeerConnection", ["TURNClient", "Core", "CSRTP"]),
-        tests("MediaPipeline", ["PeerConnection", "Core"]),
+        tests("MediaPipeline", ["PeerConnection", "Networking", "Core"]),
         tests("MediaLoop", ["MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "Networking", "Core"]),
-        tests("Networking", ["Core"]),
+        tests("Networking", ["WebServer", "Core"]),
         tests("WebServer", ["Networking", "Core"]),
-        tests("Signaling", ["MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
-        tests("AvatarStreamer", ["Signaling", "MediaLoop", "Core"]),
+        tests("Conversation", ["MediaPipeline", "WebServer", "Networking", "PeerConnection", "Core"]),
+        tests("Signaling", ["Conversation", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
+        tests("AvatarStreamer", ["Signaling", "Conversation", "MediaLoop", "MediaPipeline", "Core"]),
 
         // Measuring
         .executableTarget(
@@ -131,5 +146,9 @@ let package = Package(
                 fuzzer("FuzzMediaFile", ["MediaPipeline", "Core"]),
                 fuzzer("FuzzSpeech", ["MediaPipeline", "Core"]),
                 fuzzer("FuzzText", ["Core"]),
+                fuzzer("FuzzEngineMessage", ["MediaPipeline", "Networking", "Core"]),
+                fuzzer("FuzzMicrophone", ["MediaPipeline", "PeerConnection", "Core"]),
+                fuzzer("FuzzRecording", ["MediaPipeline", "Core"]),
+                fuzzer("FuzzServiceAnswer", ["Conversation", "Core"]),
             ].filter { fuzzing == "1" || fuzzing == $0.name })
 )

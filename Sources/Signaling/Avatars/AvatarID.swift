@@ -1,3 +1,5 @@
+internal import Core
+
 /// The rules for an avatar's id: it becomes part of a file name, so nothing but letters, digits, `-` and `_`.
 package enum AvatarID {
     package static func isValid(_ text: String) -> Bool {

@@ -1,3 +1,4 @@
+internal import Core
 package import MediaLoop
 
 /// What a viewer says on the WebSocket, as far as it can be checked without knowing the connection.

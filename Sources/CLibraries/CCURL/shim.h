@@ -1,0 +1,3 @@
+// libcurl: HTTP to other services (used by Networking/HTTPClient).
+#pragma once
+#include <curl/curl.h>

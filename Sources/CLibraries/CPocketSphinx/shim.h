@@ -1,0 +1,3 @@
+// PocketSphinx: the built-in recogniser (used by Conversation/Hearing).
+#pragma once
+#include <pocketsphinx.h>
