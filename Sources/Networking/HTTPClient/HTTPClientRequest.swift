@@ -53,7 +53,8 @@ package struct HTTPClientRequest: Sendable, CustomStringConvertible, CustomRefle
         let rest = url.utf8.dropFirst(scheme.count + 3).prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
         let authority = rest.prefix { $0 != UInt8(ascii: "/") }
         let path = rest.dropFirst(authority.count)
-        let host = authority.lastIndex(of: UInt8(ascii: "@")).map { authority[authority.index(after: $0)...] } ?? authority
+        let host =
+            authority.lastIndex(of: UInt8(ascii: "@")).map { authority[authority.index(after: $0)...] } ?? authority
         let text = String(decoding: Array(host) + Array(path), as: UTF8.self)
         return "\(scheme)://\(String(text.prefix(200)))"
     }
@@ -65,7 +66,7 @@ package struct HTTPClientRequest: Sendable, CustomStringConvertible, CustomRefle
     }
 
     /// Why the request cannot be sent as it is; nil where it can.
-    var fault: String? {
+    package var fault: String? {
         guard let scheme else { return "the URL does not begin with http:// or https://" }
         guard url.utf8.count <= 8192, url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
             return "the URL holds spaces or control characters, or is longer than 8192 bytes"
