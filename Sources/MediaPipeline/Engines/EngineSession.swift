@@ -119,7 +119,16 @@ struct EngineSession<Picture> {
         }
     }
 
-    /// Whether sound that comes from the engine is of an utterance that is still to be heard.
+    /// The engine has sent all of an utterance: it, where no picture of it came.
+    mutating func finish(_ place: EngineUtterance) -> UtteranceID? {
+        guard place.epoch == epoch,
+            let index = utterances.firstIndex(where: { $0.id.value == place.utterance }), !utterances[index].hasPictures
+        else { return nil }
+        utterances[index].hasPictures = true
+        return utterances[index].id
+    }
+
+    /// The utterance that sound from the engine belongs to, if it is still to be heard.
     func isCurrent(_ place: EngineUtterance) -> UtteranceID? {
         guard place.epoch == epoch else { return nil }
         return utterances.first { $0.id.value == place.utterance }?.id

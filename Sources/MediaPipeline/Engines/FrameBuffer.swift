@@ -18,7 +18,7 @@ struct FrameBuffer<Picture> {
         /// The one before stands.
         case same(skew: Duration)
         /// None for this moment.
-        case none
+        case missing
     }
 
     private struct Held {
@@ -88,13 +88,13 @@ struct FrameBuffer<Picture> {
             shown = (utterance, frame.firstSample)
             return .new(frame.picture, skew: skew(frame.firstSample, position))
         }
-        guard let shown else { return .none }
+        guard let shown else { return .missing }
         if shown.utterance == utterance {
-            guard position - shown.firstSample - offset <= interval + Self.patience else { return .none }
+            guard position - shown.firstSample - offset <= interval + Self.patience else { return .missing }
             return .same(skew: skew(shown.firstSample, position))
         }
         // The utterance before has just ended.
-        return position <= Self.patience ? .same(skew: .zero) : .none
+        return position <= Self.patience ? .same(skew: .zero) : .missing
     }
 
     private func skew(_ firstSample: Int64, _ position: Int64) -> Duration {
@@ -129,3 +129,4 @@ struct FrameBuffer<Picture> {
         return overtaken
     }
 }
+extension FrameBuffer.Choice: Sendable where Picture: Sendable {}

@@ -21,8 +21,10 @@ internal import Core
         package var partBytes = 16 << 20
         /// Parts of one message, the routing id included; the rest is read and thrown away.
         package var parts = 4
-        /// Messages that wait to be received or sent, for each peer.
-        package var waitingMessages: Int32 = 64
+        /// Messages that wait to be received, for each peer; then it is not read any more.
+        package var waitingToBeReceived: Int32 = 64
+        /// Messages that wait to be sent to each peer; then sending fails.
+        package var waitingToBeSent: Int32 = 4096
 
         package init() {}
     }
@@ -45,8 +47,8 @@ internal import Core
         self.context = context
         self.limits = limits
         try set(ZMQ_LINGER, 0, "set linger")
-        try set(ZMQ_SNDHWM, limits.waitingMessages, "set the send limit")
-        try set(ZMQ_RCVHWM, limits.waitingMessages, "set the receive limit")
+        try set(ZMQ_SNDHWM, limits.waitingToBeSent, "set the send limit")
+        try set(ZMQ_RCVHWM, limits.waitingToBeReceived, "set the receive limit")
         try set(ZMQ_IPV6, 1, "allow IPv6")
         if kind == .router {
             // Sending to a peer that is gone, or takes no more, is an error and not a silent loss.
