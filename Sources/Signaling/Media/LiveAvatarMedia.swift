@@ -81,7 +81,8 @@ package final class LiveAvatarMedia: AvatarMedia {
     }
 
     package func interrupt(_ stage: StageID) {
-        state.withLock { $0.stages[stage]?.stage }?.interrupt()
+        guard let open = state.withLock({ $0.stages[stage]?.stage }) else { return }
+        Task { await open.interrupt() }
     }
 
     package func speechEvents(of stage: StageID) -> AsyncStream<SpeechEvent> {
@@ -111,7 +112,8 @@ package final class LiveAvatarMedia: AvatarMedia {
             speech = .finished(utterance, position: position, isInterrupted: isInterrupted)
         case .degraded(let reason):
             state.withLock { $0.stages[id]?.degraded = reason }
-            Logger("stage").warning("stage is degraded", ["stage.id": LogValue(id), "reason": LogValue(reason)])
+            return
+        case .activityChanged:
             return
         }
         for listener in state.withLock({ Array(($0.stages[id]?.listeners ?? [:]).values) }) { listener.yield(speech) }
