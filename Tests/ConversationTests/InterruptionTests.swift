@@ -1,5 +1,6 @@
 import Core
 import MediaPipeline
+import TestSupport
 import Testing
 
 @testable import Conversation
