@@ -1,6 +1,7 @@
 /// Why a text is not the markup that it says to be.
 package enum SpeechMarkupError: Error, Equatable {
-    case tooLong, notText, noRoot, doctype, tooDeep, unfinished, mismatchedEnd, malformedTag, unknownEntity, nothingToSay
+    case tooLong, notText, noRoot, doctype, tooDeep, unfinished, mismatchedEnd, malformedTag, unknownEntity,
+        nothingToSay
 
     /// In words for whoever sent it.
     package var reason: String {
