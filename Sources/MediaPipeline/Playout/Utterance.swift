@@ -4,10 +4,10 @@ internal import Core
 package struct SpokenPart: Sendable {
     /// 48 kHz, one channel.
     package var samples: [Int16]
-    /// The mouth over these samples.
-    package var visemes: VisemeTrack
+    /// The mouth over these samples; nil where no phones are known: the lips follow the sound.
+    package var visemes: VisemeTrack?
 
-    package init(samples: [Int16], visemes: VisemeTrack) {
+    package init(samples: [Int16], visemes: VisemeTrack? = nil) {
         self.samples = samples
         self.visemes = visemes
     }
@@ -45,7 +45,7 @@ struct Utterance: Sendable {
     /// The mouth's track and the time in it at the next sample to be played.
     var visemesAtCursor: (track: VisemeTrack, offset: Double)? {
         guard current < parts.count else { return nil }
-        return (parts[current].visemes, Double(cursor) / Double(OpusFormat.sampleRateHz))
+        return (parts[current].visemes ?? VisemeTrack(), Double(cursor) / Double(OpusFormat.sampleRateHz))
     }
 
     /// Takes one packet's samples, filled up with silence at the end of a part that no other part follows.
