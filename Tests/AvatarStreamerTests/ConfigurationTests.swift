@@ -30,7 +30,7 @@ struct ConfigurationTests {
         let candidates = [
             "false", "true", "1234", "66", "7", "some-name", "ws://x", "turn:h:1", "stun:h:1", "127.0.0.9", "debug",
             "json",
-            "direct", "external", "64000", "sixteen-bytes-and-more", "http://h/v1", "openai", "wav", "1.5",
+            "direct", "external", "64000", "sixteen-bytes-and-more", "http://h/v1", "openai", "1.5",
         ]
         for setting in Configuration.settings {
             let before = setting.text(Configuration())

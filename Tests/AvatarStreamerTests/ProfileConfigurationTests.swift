@@ -102,7 +102,7 @@ struct ProfileConfigurationTests {
                     + "expected a list such as [\"CUDA_VISIBLE_DEVICES=0\"], or []",
                 "x.yaml:9: profiles.anna.voice.backend: found \"robot\", expected one of flite, openai",
                 "x.yaml:10: profiles.anna.voice.loudness: found an unknown key, "
-                    + "expected one of backend, url, model, api_key_env, api_key_file, timeout_seconds, voice, format",
+                    + "expected one of backend, url, model, api_key_env, api_key_file, timeout_seconds, voice",
                 "x.yaml:11: profiles.anna.engines: found an unknown key, "
                     + "expected one of engine, engine_avatar, voice, hearing, answering",
                 "x.yaml:12: profiles.two words: found that name, "

@@ -13,13 +13,9 @@ extension Configuration {
         enum Backend: String, CaseIterable, Sendable {
             case flite, openai
         }
-        enum Format: String, CaseIterable, Sendable {
-            case pcm, wav
-        }
         var backend = Backend.flite
         var service = Service()
         var voice = "alloy"
-        var format = Format.pcm
     }
     struct Hearing: Equatable, Sendable {
         enum Backend: String, CaseIterable, Sendable {
@@ -106,7 +102,6 @@ extension Configuration.Conversation {
             .text(
                 "voice.voice", \.voice.voice, expected: "the name of a voice of at most 256 bytes", maximumLength: 256,
                 where: { !$0.isEmpty }),
-            .choice("voice.format", \.voice.format),
 
             .choice("hearing.backend", \.hearing.backend),
             .text(
@@ -117,10 +112,10 @@ extension Configuration.Conversation {
             .text(
                 "hearing.language", \.hearing.language, expected: "a language code such as en, or nothing",
                 maximumLength: 16, where: { $0.isEmpty || SettingRule.isPlainName($0) }),
-            .integer("hearing.pause_ms", \.hearing.pauseMilliseconds, 100...5_000),
+            .integer("hearing.pause_ms", \.hearing.pauseMilliseconds, 100...4_000),
             .integer("hearing.minimum_speech_ms", \.hearing.minimumSpeechMilliseconds, 40...2_000),
             .boolean("hearing.barge_in", \.hearing.allowsBargeIn),
-            .integer("hearing.barge_in_speech_ms", \.hearing.bargeInMilliseconds, 60...3_000),
+            .integer("hearing.barge_in_speech_ms", \.hearing.bargeInMilliseconds, 60...2_000),
             .integer("hearing.maximum_turn_seconds", \.hearing.maximumTurnSeconds, 1...120),
 
             .choice("answering.backend", \.answering.backend),
@@ -132,8 +127,8 @@ extension Configuration.Conversation {
                 maximumLength: 16_384, where: { _ in true }),
             .number("answering.temperature", \.answering.temperature, 0...2),
             .integer("answering.maximum_tokens", \.answering.maximumTokens, 0...100_000),
-            .integer("answering.history_messages", \.answering.historyMessages, 0...1_000),
-            .integer("answering.history_characters", \.answering.historyCharacters, 0...1_000_000),
+            .integer("answering.history_messages", \.answering.historyMessages, 1...1_000),
+            .integer("answering.history_characters", \.answering.historyCharacters, 100...1_000_000),
             .integer("answering.maximum_question_characters", \.answering.maximumQuestionCharacters, 1...8_000),
             .text(
                 "answering.apology", \.answering.apology, expected: "a sentence of at most 500 bytes",
