@@ -26,8 +26,8 @@ struct FileSourceTests {
         var clock = ManualClock()
         var playout = Playout(
             configuration: Playout.Configuration(
-                framesPerSecond: configuration.framesPerSecond, hasSourceSound: source.hasSound,
-                isAvatar: source.isAvatar), origin: clock.now)
+                framesPerSecond: configuration.framesPerSecond, hasSourceSound: source.hasSound),
+            origin: clock.now)
         var performer = StagePerformer(
             stage: StageID("file"), configuration: configuration, sink: sink,
             metrics: StageMetrics(MetricsRegistry()), source: source)

@@ -11,10 +11,8 @@ struct PlayoutTests {
         var playout: Playout
         var outputs: [Playout.Output] = []
 
-        init(isAvatar: Bool = true, hasSourceSound: Bool = false) {
-            playout = Playout(
-                configuration: Playout.Configuration(
-                    framesPerSecond: 30, hasSourceSound: hasSourceSound, isAvatar: isAvatar), origin: clock.now)
+        init(_ configuration: Playout.Configuration = Playout.Configuration(framesPerSecond: 30)) {
+            playout = Playout(configuration: configuration, origin: clock.now)
         }
 
         mutating func handle(_ input: Playout.Input) {
@@ -41,6 +39,10 @@ struct PlayoutTests {
 
     private func pictures(_ outputs: [Playout.Output]) -> [(Playout.Picture, Playout.Stamp)] {
         outputs.compactMap { if case .show(let picture, let stamp) = $0 { (picture, stamp) } else { nil } }
+    }
+
+    private func livePictures(_ outputs: [Playout.Output]) -> [Playout.LivePicture] {
+        pictures(outputs).compactMap { if case .live(let live) = $0.0 { live } else { nil } }
     }
 
     private func sounds(_ outputs: [Playout.Output]) -> [(Playout.Sound, Playout.Stamp)] {
@@ -120,21 +122,19 @@ struct PlayoutTests {
         bench.run(milliseconds: 500)
         _ = bench.take()
         let id = UtteranceID("u")
-        bench.handle(.utteranceAccepted(id))
+        bench.handle(.utteranceBegan(id))
         bench.run(milliseconds: 100)
         #expect(pictures(bench.take()).allSatisfy { if case .loopFrame = $0.0 { true } else { false } })
-        bench.handle(.partSynthesised(id, part(packets: 20)))
-        bench.handle(.synthesisEnded(id))
+        bench.handle(.soundArrived(id, part(packets: 20)))
+        bench.handle(.utteranceEnded(id))
         bench.run(milliseconds: 2_000)
         let outputs = bench.take()
         let shown = pictures(outputs)
-        let live = shown.filter { if case .live = $0.0 { true } else { false } }
-        guard case .live(_, _, let startsChain, let forceKeyFrame) = try #require(live.first).0 else { return }
-        #expect(startsChain && forceKeyFrame)
-        #expect(
-            live.dropFirst().allSatisfy { if case .live(_, _, false, false) = $0.0 { true } else { false } })
+        let first = try #require(livePictures(outputs).first)
+        #expect(first.startsChain && first.forceKeyFrame)
+        #expect(livePictures(outputs).dropFirst().allSatisfy { !$0.startsChain && !$0.forceKeyFrame })
         // The mouth opened, and is at rest again in the end.
-        let mouths = live.compactMap { if case .live(_, let mouth, _, _) = $0.0 { mouth.opening } else { nil } }
+        let mouths = livePictures(outputs).map(\.mouth.opening)
         #expect(try #require(mouths.max()) > 0.5)
         #expect(mouths.last == 0)
         // Back at a key frame of the loop, in a new epoch, with the encoder let go.
@@ -146,8 +146,8 @@ struct PlayoutTests {
         #expect(shown[returnIndex].1.epoch == shown[returnIndex - 1].1.epoch + 1)
         #expect(outputs.contains(.releaseEncoder))
         // The motion is the same on both sides of the seam.
-        if case .live(let motionTime, _, _, _) = shown[returnIndex - 1].0 {
-            #expect(Int((motionTime * 30).rounded()) % 240 == (index + 239) % 240)
+        if case .live(let last) = shown[returnIndex - 1].0 {
+            #expect(Int((last.motionTime * 30).rounded()) % 240 == (index + 239) % 240)
         }
         // Twenty packets of voice, a few of fading silence, then replayed silence.
         let voiced = sounds(outputs).filter { if case .samples = $0.0 { true } else { false } }
@@ -162,29 +162,31 @@ struct PlayoutTests {
         var bench = Bench()
         bench.handle(.viewerCountChanged(1))
         for name in ["first", "second"] {
-            bench.handle(.utteranceAccepted(UtteranceID(name)))
-            bench.handle(.partSynthesised(UtteranceID(name), part(packets: 100)))
+            bench.handle(.utteranceBegan(UtteranceID(name)))
+            bench.handle(.soundArrived(UtteranceID(name), part(packets: 100)))
         }
         bench.run(milliseconds: 510)
         _ = bench.take()
         bench.handle(.interrupted)
-        let reports = bench.take()
+        let reports = bench.take().filter { if case .report = $0 { true } else { false } }
         guard case .report(.speechFinished(_, let position, true)) = try #require(reports.first) else {
             Issue.record("no report of the interruption")
             return
         }
         #expect((480...540).contains(position.milliseconds))
         #expect(reports.contains(.report(.speechFinished(UtteranceID("second"), position: .zero, interrupted: true))))
-        bench.handle(.partSynthesised(UtteranceID("first"), part(packets: 100)))
+        bench.handle(.soundArrived(UtteranceID("first"), part(packets: 100)))
         bench.run(milliseconds: 400)
-        for (sound, _) in sounds(bench.take()) {
-            if case .samples(let samples, _) = sound { #expect(samples.allSatisfy { $0 == 0 }) }
+        for (index, (sound, _)) in sounds(bench.take()).enumerated() {
+            // The first packet's beginning fades, so that there is no click.
+            let silent = index == 0 ? 240 : 0
+            if case .samples(let samples, _) = sound { #expect(samples[silent...].allSatisfy { $0 == 0 }) }
         }
     }
 
     @Test("gives a hundred key frame requests one extra key frame a second")
     func coalescesKeyFrames() {
-        var bench = Bench(isAvatar: false)
+        var bench = Bench()
         bench.handle(.viewerCountChanged(1))
         bench.run(milliseconds: 1_500)
         _ = bench.take()
@@ -192,7 +194,9 @@ struct PlayoutTests {
             bench.handle(.keyFrameRequested)
             bench.run(milliseconds: 20)
         }
-        let forced = pictures(bench.take()).filter { if case .live(_, _, _, true) = $0.0 { true } else { false } }
+        let forced = pictures(bench.take()).filter {
+            if case .live(let live) = $0.0 { live.forceKeyFrame } else { false }
+        }
         #expect((2...3).contains(forced.count))
         for (first, second) in zip(forced, forced.dropFirst()) {
             #expect(second.1.presentationTime - first.1.presentationTime >= .seconds(1))
@@ -220,8 +224,8 @@ struct PlayoutTests {
     func emptyUtterance() {
         var bench = Bench()
         bench.handle(.viewerCountChanged(1))
-        bench.handle(.utteranceAccepted(UtteranceID("nothing")))
-        bench.handle(.synthesisEnded(UtteranceID("nothing")))
+        bench.handle(.utteranceBegan(UtteranceID("nothing")))
+        bench.handle(.utteranceEnded(UtteranceID("nothing")))
         bench.run(milliseconds: 50)
         #expect(
             bench.outputs.contains(

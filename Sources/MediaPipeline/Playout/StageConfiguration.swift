@@ -23,6 +23,8 @@ package struct StageConfiguration: Sendable, Equatable {
     package var audioBitRate = 48_000
     /// In the idle loop; live pictures have key frames when somebody asks.
     package var keyFrameIntervalInIdle: Duration = .seconds(1)
+    /// Seconds of sound that may wait to be said.
+    package var maximumWaitingSeconds = 600
     package var source: StageSource = .builtInAvatar
 
     package init(source: StageSource = .builtInAvatar) {
@@ -45,7 +47,12 @@ package struct StageConfiguration: Sendable, Equatable {
         try check(
             keyFrameIntervalInIdle >= .milliseconds(100) && keyFrameIntervalInIdle <= .seconds(4),
             "a key frame every \(keyFrameIntervalInIdle.seconds) s", "set 0.1 to 4 seconds")
+        try check(
+            (1...7_200).contains(maximumWaitingSeconds), "\(maximumWaitingSeconds) seconds of sound that may wait",
+            "set 1 to 7200")
     }
+
+    var maximumWaitingSamples: Int { maximumWaitingSeconds * OpusFormat.sampleRateHz }
 
     var loopKey: IdleLoop.Key {
         let interval = Int((keyFrameIntervalInIdle.seconds * Double(framesPerSecond)).rounded())

@@ -53,7 +53,6 @@ package final class SpeechSynthesizer: Sendable {
             refuseAll(mailbox, reason: "Flite has no voice cmu_us_slt")
             return
         }
-        let converter = TripleRateConverter()
         var orders: [Order] = []
         while true {
             orders += mailbox.takeAll(until: orders.isEmpty ? nil : SystemClock.now())
@@ -63,7 +62,7 @@ package final class SpeechSynthesizer: Sendable {
             for index in orders.indices {
                 guard let sentence = orders[index].sentences.first else { continue }
                 orders[index].sentences.removeFirst()
-                if let part = part(of: sentence, voice, converter) { orders[index].deliver(.part(part)) }
+                if let part = part(of: sentence, voice) { orders[index].deliver(.part(part)) }
             }
             for order in orders where order.sentences.isEmpty { order.deliver(.ended) }
             orders.removeAll { $0.sentences.isEmpty }
@@ -77,9 +76,11 @@ package final class SpeechSynthesizer: Sendable {
     }
 
     private static func part(
-        of sentence: String, _ voice: borrowing FliteVoice, _ converter: TripleRateConverter
+        of sentence: String, _ voice: borrowing FliteVoice
     ) -> SpokenPart? {
-        guard let speech = voice.synthesise(sentence) else { return nil }
+        guard let speech = voice.synthesise(sentence),
+            var resampler = VoiceResampler(from: FliteVoice.sampleRateHz)
+        else { return nil }
         let spoken = speech.phones.filter { $0.phone != "pau" }
         let length = Double(speech.samples.count) / Double(FliteVoice.sampleRateHz)
         let start = max(0, (spoken.first?.start ?? 0) - leadIn)
@@ -89,7 +90,7 @@ package final class SpeechSynthesizer: Sendable {
         let shifted = speech.phones.map {
             PhoneInterval(phone: $0.phone, start: max(0, $0.start - start), end: max(0, $0.end - start))
         }
-        return SpokenPart(
-            samples: converter.convert(Array(speech.samples[first..<last])), visemes: VisemeTrack(phones: shifted))
+        let samples = resampler.convert(Array(speech.samples[first..<last])) + resampler.finish()
+        return SpokenPart(samples: samples, visemes: VisemeTrack(phones: shifted))
     }
 }
