@@ -1,5 +1,6 @@
 internal import Conversation
 internal import Core
+internal import MediaPipeline
 internal import WebServer
 
 /// Routes for servers that drive an avatar: speak, interrupt, events.

@@ -1,6 +1,6 @@
 internal import Conversation
-package import Core
-package import MediaPipeline
+internal import Core
+internal import MediaPipeline
 
 /// What is asked and said on an audience's stage, whichever way it came.
 extension SignalingService {
