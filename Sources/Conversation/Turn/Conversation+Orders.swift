@@ -123,6 +123,8 @@ extension Conversation {
     }
 
     private func refused(_ speech: SpeechID, _ error: StageError) {
+        // Somebody else stopped the stage; its report is on the way, and nothing has failed.
+        guard error.code != .utteranceOver else { return }
         let failure = BackendError(
             code: .refused, part: "stage", reason: "\(error.code.rawValue): \(error.reason)", remedy: error.remedy)
         machine.handle(.stageRefused(speech, failure), now: clock())

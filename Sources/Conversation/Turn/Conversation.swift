@@ -137,6 +137,8 @@ package actor Conversation {
             guard let speech = speeches.removeValue(forKey: utterance) else { return }
             utterances[speech] = nil
             handle(.playbackFinished(speech, position: position, interrupted: interrupted))
+        case .activityChanged(let activity):
+            send(.activityChanged(activity))
         case .degraded:
             break
         }

@@ -14,3 +14,7 @@ package protocol SpeakingStage: Sendable {
     /// How loud the avatar's voice was then, for the guard against its echo: mean amplitude, 0...1.
     func spokenLevel(at instant: Instant) -> Float
 }
+
+extension Stage: SpeakingStage {
+    package func spokenLevel(at instant: Instant) -> Float { voiceLevel.level(at: instant) }
+}
