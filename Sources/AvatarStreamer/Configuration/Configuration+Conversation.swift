@@ -1,6 +1,6 @@
 extension Configuration {
     /// A service behind an OpenAI-compatible HTTP API.
-    struct Service: Equatable, Sendable {
+    struct Service: Hashable, Sendable {
         var url = ""
         var model = ""
         /// The key itself never stands in the file.
@@ -9,7 +9,7 @@ extension Configuration {
         var timeoutSeconds = 30
     }
 
-    struct Voice: Equatable, Sendable {
+    struct Voice: Hashable, Sendable {
         enum Backend: String, CaseIterable, Sendable {
             case flite, openai
         }
@@ -17,7 +17,7 @@ extension Configuration {
         var service = Service()
         var voice = "alloy"
     }
-    struct Hearing: Equatable, Sendable {
+    struct Hearing: Hashable, Sendable {
         enum Backend: String, CaseIterable, Sendable {
             case pocketsphinx, openai, off
         }
@@ -31,7 +31,7 @@ extension Configuration {
         var bargeInMilliseconds = 250
         var maximumTurnSeconds = 30
     }
-    struct Answering: Equatable, Sendable {
+    struct Answering: Hashable, Sendable {
         enum Backend: String, CaseIterable, Sendable {
             case script, openai
         }
@@ -48,14 +48,14 @@ extension Configuration {
     }
 
     /// How an avatar speaks, hears and answers.
-    struct Conversation: Equatable, Sendable {
+    struct Conversation: Hashable, Sendable {
         var voice = Voice()
         var hearing = Hearing()
         var answering = Answering()
     }
 
     /// A process that draws avatars.
-    struct Engine: Equatable, Sendable {
+    struct Engine: Hashable, Sendable {
         var command: [String] = []
         var endpoint = ""
         var serverSecretKeyFile = ""
@@ -66,7 +66,7 @@ extension Configuration {
     }
 
     /// One avatar's own engine, and what it does differently in conversation.
-    struct Profile: Equatable, Sendable {
+    struct Profile: Hashable, Sendable {
         var engine = ""
         var engineAvatar = ""
         var conversation = Conversation()
