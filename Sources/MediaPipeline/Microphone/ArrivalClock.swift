@@ -5,8 +5,8 @@ internal import Core
 /// The fastest packets tell: one that comes earlier than expected moves the expectation at once, one that comes later by
 /// no more than two clocks may drift apart.
 struct ArrivalClock: Sendable {
-    /// What two clocks may drift apart: 500 parts in a million.
-    private static let driftDivisor: Int64 = 2000
+    /// What two clocks may drift apart: 2,000 parts in a million, ten times what quartz does.
+    private static let driftDivisor: Int64 = 500
     /// The jitter that is remembered shrinks by so much a second.
     private static let forgetting: Duration = .milliseconds(10)
     /// Beyond this an expectation is worth nothing.

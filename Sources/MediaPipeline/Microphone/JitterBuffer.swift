@@ -28,7 +28,7 @@ package struct JitterBuffer: Sendable {
         package var received: UInt64 = 0
         /// Given up.
         package var lost: UInt64 = 0
-        /// Of the lost ones those whose successor was there to recover them from.
+        /// Gaps whose last packet may be recovered from its successor.
         package var recoverable: UInt64 = 0
         /// Came after they had been given up, or twice.
         package var late: UInt64 = 0
@@ -169,7 +169,7 @@ package struct JitterBuffer: Sendable {
         nextSequenceNumber = packet.sequenceNumber
         nextTimestamp = packet.timestamp
         lastArrival = now
-        append(.restart, samples: 0, at: now)
+        append(.restart, samples: 0, at: now - Self.duration(of: packet.samples))
         play(packet)
     }
 
