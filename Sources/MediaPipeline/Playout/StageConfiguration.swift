@@ -9,6 +9,8 @@ package enum StageSource: Sendable, Equatable {
     /// A program that writes whole I420 pictures of the stage's size to its standard output; speech is heard, the
     /// picture is the program's business.
     case rawFrames(command: [String])
+    /// An engine's avatar; it speaks.
+    case engine(EngineAvatar)
     /// A picture that fills its bit rate, for measurements.
     case testPattern
 }
@@ -65,6 +67,7 @@ package struct StageConfiguration: Sendable, Equatable {
     func makeSource() throws(StageError) -> any PictureSource {
         switch source {
         case .builtInAvatar: AvatarSource(width: width, height: height)
+        case .engine(let avatar): EngineSource(avatar: avatar, key: loopKey)
         case .testPattern: TestPattern(width: width, height: height)
         case .file(let path):
             try MediaFileSource(
