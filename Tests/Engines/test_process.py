@@ -286,7 +286,7 @@ def curve(context):
         def callback(self, domain, key):
             return key == allowed_public
 
-    keeper.configure_curve_callback(domain="*", credentials_provider=AllowList())
+    keeper.configure_curve_callback(domain="avatar-engine", credentials_provider=AllowList())
     server = Server("tcp://127.0.0.1:*", context)
     server.socket.curve_server = True
     server.socket.curve_secretkey = secret
