@@ -56,7 +56,7 @@ package final class Ear: Sendable {
             for (index, finding) in findings.enumerated() {
                 let time = sound.time + EchoGuard.step * index
                 // Asked at every step, voice or not: the course of the levels must have no holes.
-                let isEcho = listening.echoGuard.isEcho(level: finding.level, at: time, sent: level)
+                let isEcho = listening.echoGuard.isEcho(level: finding.level, sent: level(time), at: time)
                 let start = index * VoiceActivityDetector.frameSize
                 outputs += listening.turns.handle(
                     TurnDetector.Frame(

@@ -10,11 +10,28 @@ internal import Glibc
     /// Read with the first decoder, which knows how to reckon with it.
     fileprivate var languageModel: OpaquePointer?
 
-    /// The files without which nothing is heard.
-    static func missingFile(in directory: String) -> String? {
-        ["en-us/mdef", "en-us/means", "en-us/feat.params", "cmudict-en-us.dict", "en-us.lm.bin"]
-            .map { "\(directory)/\($0)" }
-            .first { unsafe access($0, R_OK) != 0 }
+    /// The files without which nothing is heard, how each begins, and the least that it holds.
+    private static let files: [(name: String, beginning: String, size: Int)] = [
+        ("en-us/mdef", "BMDF", 10_000), ("en-us/means", "s3\n", 10_000), ("en-us/variances", "s3\n", 10_000),
+        ("en-us/transition_matrices", "s3\n", 1_000), ("en-us/feat.params", "-", 20), ("en-us/noisedict", "<s>", 10),
+        ("cmudict-en-us.dict", "", 1_000), ("en-us.lm.bin", "Trie Language Model", 10_000),
+    ]
+
+    /// What is wrong with the model in `directory`, as far as its files' beginnings tell; nil where it may be read.
+    ///
+    /// Asked first, since the library ends the whole process (`exit`) over a file that is none of its own.
+    static func fault(in directory: String) -> String? {
+        for file in files {
+            let path = "\(directory)/\(file.name)"
+            let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { return "\(path) is missing or may not be read" }
+            defer { close(descriptor) }
+            var start = [UInt8](repeating: 0, count: file.beginning.utf8.count)
+            let count = unsafe start.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+            guard count == start.count, start == Array(file.beginning.utf8), lseek(descriptor, 0, SEEK_END) >= file.size
+            else { return "\(path) is no part of a PocketSphinx model" }
+        }
+        return nil
     }
 
     init?(directory: String) {

@@ -31,9 +31,7 @@ package final class PocketSphinxRecogniser: Recogniser {
     package init(
         modelDirectory: String = PocketSphinxRecogniser.defaultModelDirectory, maximumDecoders: Int = 4
     ) throws(BackendError) {
-        if let missing = PocketSphinxModel.missingFile(in: modelDirectory) {
-            throw Self.unavailable("\(missing) is missing or may not be read")
-        }
+        if let fault = PocketSphinxModel.fault(in: modelDirectory) { throw Self.unavailable(fault) }
         mailbox = Mailbox()
         let outcome = Mailbox<String?>()
         let hasThread = PipelineThread.start(name: "recogniser", niceness: 5) { [mailbox] in

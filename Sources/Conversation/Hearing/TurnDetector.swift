@@ -97,7 +97,7 @@ struct TurnDetector: Sendable {
         // An echo before a person's first word is not for the recogniser.
         kept.append(frame.isEcho ? [Int16](repeating: 0, count: frame.samples.count) : frame.samples)
         let limit = Int(Self.preRoll.nanoseconds / Self.frame.nanoseconds)
-        let beginning: Int = if case .beginning = state { keptSinceStart + 1 } else { 0 }
+        let beginning: Int = if case .beginning = state { keptSinceStart + 1 } else { 1 }
         if kept.count > limit + beginning { kept.removeFirst(kept.count - limit - beginning) }
     }
 

@@ -40,7 +40,7 @@ struct ServiceEndpoint: Sendable {
             case .unresolvable, .connectionFailed: (.unreachable, "start the service, or correct \(part).url")
             case .tlsFailed: (.unreachable, "correct the service's certificate, or \(part).url")
             case .timedOut(.connect): (.unreachable, "start the service, or correct \(part).url")
-            case .timedOut: (.timedOut, "look at the service's load, or raise \(part).timeout")
+            case .timedOut: (.timedOut, "look at the service's load, or raise \(part).timeout_seconds")
             case .closedEarly, .malformedAnswer, .tooLarge: (.malformedAnswer, "look at the service's log")
             case .cancelled: (.cancelled, "ask again")
             case .stopped, .system: (.unavailable, "look at this server's log")

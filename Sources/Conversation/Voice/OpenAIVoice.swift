@@ -11,13 +11,23 @@ package struct OpenAIVoice: Voice {
 
     private let endpoint: ServiceEndpoint
     private let voice: String
+    private let format: Format
     private let client: HTTPClient
 
+    /// What the service is asked for; either is understood whatever was asked for.
+    package enum Format: String, Sendable {
+        /// 16 bits at 24 kHz, raw.
+        case pcm
+        /// 16 bits at the rate that the header tells.
+        case wav
+    }
+
     /// - Parameter voice: the service's name for it: `alloy`, `af_bella`.
-    package init(access: ServiceAccess, voice: String, client: HTTPClient = .shared) {
+    package init(access: ServiceAccess, voice: String, format: Format = .pcm, client: HTTPClient = .shared) {
         endpoint = ServiceEndpoint(
             access: access, part: "voice", path: "/audio/speech", maximumAnswerBytes: Self.maximumAnswerBytes)
         self.voice = voice
+        self.format = format
         self.client = client
     }
 
@@ -40,7 +50,7 @@ package struct OpenAIVoice: Voice {
     private func speak(_ sentence: String, _ say: ([Int16]) -> Void) async throws(BackendError) {
         let body: JSONValue = [
             "model": .string(endpoint.access.model), "voice": .string(voice), "input": .string(sentence),
-            "response_format": "pcm",
+            "response_format": .string(format.rawValue),
         ]
         let request = endpoint.request(
             Array(body.text.utf8), contentType: "application/json", accept: "audio/pcm, audio/wav")

@@ -4,8 +4,9 @@ internal import Core
 struct StageDriver: ~Copyable {
     enum Message: Sendable {
         case input(Playout.Input)
-        case sound(UtteranceID, SpokenPart)
-        case utteranceEnded(UtteranceID)
+        case sound(UtteranceID, SpeechIntake.Prepared)
+        /// With the last of what the source hears.
+        case utteranceEnded(UtteranceID, heard: [Int16])
         case voiceFailed(UtteranceID, reason: String)
         /// `number` names who waits for the answer.
         case interrupt(number: UInt64, calledAt: Instant)
@@ -38,10 +39,9 @@ struct StageDriver: ~Copyable {
     private var releasedSamples = 0
 
     init(
-        stage: StageID, configuration: StageConfiguration, sink: any MediaFrameSink, metrics: StageMetrics,
-        voiceLevel: VoiceLevel, mailbox: Mailbox<Message>, listener: Listener
-    ) throws(StageError) {
-        let source = try configuration.makeSource()
+        stage: StageID, configuration: StageConfiguration, source: any PictureSource, sink: any MediaFrameSink,
+        metrics: StageMetrics, voiceLevel: VoiceLevel, mailbox: Mailbox<Message>, listener: Listener
+    ) {
         self.mailbox = mailbox
         self.listener = listener
         self.metrics = metrics
@@ -81,13 +81,13 @@ struct StageDriver: ~Copyable {
             break
         case .input(let input):
             playout.handle(input, now: now)
-        case .sound(let utterance, let part):
-            append(part, to: utterance, now)
-        case .utteranceEnded(let utterance):
-            end(utterance, now)
+        case .sound(let utterance, let prepared):
+            append(prepared, to: utterance, now)
+        case .utteranceEnded(let utterance, let heard):
+            end(utterance, heard, now)
         case .voiceFailed(let utterance, let reason):
             performer.report(failure: reason, of: .voice, now)
-            end(utterance, now)
+            end(utterance, [], now)
         case .interrupt(let number, let calledAt):
             interruptions.append((number, calledAt))
             playout.handle(.interrupted, now: now)
@@ -124,19 +124,19 @@ struct StageDriver: ~Copyable {
         }
     }
 
-    private mutating func append(_ part: SpokenPart, to utterance: UtteranceID, _ now: Instant) {
-        receivedSamples += part.samples.count
+    private mutating func append(_ prepared: SpeechIntake.Prepared, to utterance: UtteranceID, _ now: Instant) {
+        receivedSamples += prepared.part.samples.count
         // What was interrupted meanwhile is of no use to anybody.
         guard playout.isPending(utterance) else { return }
         performer.clearFailure(of: .voice)
         let ahead = Double(playout.waitingSamples) / Double(OpusFormat.sampleRateHz)
         let motionTime = playout.motionTime(at: now) + ahead
-        if !source.speaksItself { playout.handle(.soundArrived(utterance, part), now: now) }
-        hearing.append(part.samples, to: utterance, motionTime: motionTime)
+        if !source.speaksItself { playout.handle(.soundArrived(utterance, prepared.part), now: now) }
+        hearing.append(prepared.heard, to: utterance, motionTime: motionTime)
     }
 
-    private mutating func end(_ utterance: UtteranceID, _ now: Instant) {
-        let wasTold = hearing.end(utterance)
+    private mutating func end(_ utterance: UtteranceID, _ heard: [Int16], _ now: Instant) {
+        let wasTold = hearing.end(utterance, last: heard)
         // A source that speaks itself tells the end of what it was given.
         if !(source.speaksItself && wasTold) { playout.handle(.utteranceEnded(utterance), now: now) }
     }
@@ -161,6 +161,8 @@ struct StageDriver: ~Copyable {
                 guard !interruptions.isEmpty else { continue }
                 let (number, calledAt) = interruptions.removeFirst()
                 if !cutOff.isEmpty { cutOffCalledAt = calledAt }
+                // Whoever waits for the answer finds room for what comes next.
+                releaseSamples()
                 listener.interrupted(number, cutOff)
             case .speechCutOff:
                 guard let calledAt = cutOffCalledAt else { continue }
