@@ -53,7 +53,7 @@ final class EngineDriver: @unchecked Sendable {
 
     private func finish() {
         for command in host.close() { handle(command) }
-        for link in links.values { link.withSession { $0.detach() } }
+        for link in links.values { link.detach() }
         for continuation in stopContinuations { continuation.resume() }
     }
 
@@ -137,7 +137,7 @@ final class EngineDriver: @unchecked Sendable {
         for link in links.values {
             link.avatar.set(nil)
             link.avatar.pictures?.forgetRequest()
-            link.withSession { $0.detach() }
+            link.detach()
             link.events(.degraded(reason: "engine \(host.name): \(reason)"))
         }
         for description in host.avatars { host.ownAvatar(description.id).set(nil) }
