@@ -74,7 +74,8 @@ extension TestedLibrary {
             loaded: { LoadedLibraries.fileSuffix("libflite.so.") }),
         TestedLibrary(
             name: "PocketSphinx", package: "libpocketsphinx3", from: .init(3, 0), below: .init(4),
-            reason: "the interface of 5prealpha (its library is numbered 3.0.0); 5.0 changed settings and search modules",
+            reason:
+                "the interface of 5prealpha (its library is numbered 3.0.0); 5.0 changed settings and search modules",
             loaded: { LoadedLibraries.fileSuffix("libpocketsphinx.so.") }),
         TestedLibrary(
             name: "webrtc-audio-processing", package: "libwebrtc-audio-processing1", from: .init(1, 0), below: .init(2),
