@@ -23,8 +23,8 @@ struct FailureTests {
         #expect(
             bench.feed(.answerFailed(TurnID(1), answeringFailure))
                 == ["failed answering unreachable", "apology", "synthesise s1 Sorry."])
-        finishApology(&bench)
         #expect(bench.dialogue == ["user: hi"])
+        finishApology(&bench)
     }
 
     @Test("says what was written of an answer that fails half way, and then apologises")
@@ -81,7 +81,9 @@ struct FailureTests {
         bench.feed(.answerEnded(TurnID(1)))
         bench.feed(.voiceFailed(SentenceID(value: 1), voiceFailure))
         #expect(
-            bench.feed(.voiceFailed(SentenceID(value: 2), voiceFailure)) == ["failed voice refused", "timeline t1", "idle"])
+            bench.feed(.voiceFailed(SentenceID(value: 2), voiceFailure)) == [
+                "failed voice refused", "timeline t1", "idle",
+            ])
         #expect(bench.machine.isAtRest)
     }
 

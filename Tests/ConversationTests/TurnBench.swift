@@ -37,7 +37,8 @@ struct TurnBench {
     mutating func part(_ sentence: UInt64, seconds: Double, after time: Duration = .zero) -> [String] {
         let samples = [Int16](repeating: 1, count: Int(seconds * Double(Self.second)))
         return feed(
-            .partMade(SentenceID(value: sentence), SpokenPart(samples: samples, visemes: nil), took: .zero), after: time)
+            .partMade(SentenceID(value: sentence), SpokenPart(samples: samples, visemes: nil), took: .zero), after: time
+        )
     }
 
     mutating func made(_ sentence: UInt64) -> [String] {

@@ -102,9 +102,10 @@ struct MicrophoneDecoderTests {
 
     private static func speech() -> [Int16] {
         guard let voice = FliteVoice(),
-            let speech = voice.synthesise("The quick brown fox jumps over the lazy dog, again and again.")
+            let speech = voice.synthesise("The quick brown fox jumps over the lazy dog, again and again."),
+            var resampler = VoiceResampler(from: FliteVoice.sampleRateHz)
         else { return [] }
-        return TripleRateConverter().convert(speech.samples)
+        return resampler.convert(speech.samples)
     }
 
     @Test("Bytes that are no Opus sound are concealed and counted, and the sound after them is heard")

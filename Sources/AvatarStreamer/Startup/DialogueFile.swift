@@ -6,7 +6,8 @@ enum DialogueFile {
         guard let text = FileContent.read(path, maximumLength: YAMLParser.maximumLength) else {
             throw BackendError(
                 code: .unavailable, part: "answering",
-                reason: "the dialogue \(path) is not there, cannot be read or is longer than \(YAMLParser.maximumLength) bytes",
+                reason:
+                    "the dialogue \(path) is not there, cannot be read or is longer than \(YAMLParser.maximumLength) bytes",
                 remedy: "set answering.dialogue_file, or copy config/dialogue.yaml there")
         }
         return try parse(text, file: path)

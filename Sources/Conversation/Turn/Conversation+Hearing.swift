@@ -43,3 +43,41 @@ extension Conversation {
         }
     }
 }
+
+/// What people send as an audio file.
+extension Conversation {
+    /// Answers what is said in an audio file, aloud; what was asked or said before is cut off.
+    @discardableResult
+    package func ask(recording: [UInt8]) async throws(ConversationError) -> TurnID {
+        try checkOpen()
+        guard let recogniser = profile.recogniser else {
+            throw ConversationError(
+                code: .hearingUnavailable, reason: "nobody listens to this avatar's viewers",
+                remedy: "configure hearing.backend")
+        }
+        let sound: RecordedSound
+        do throws(RecordedSoundError) {
+            sound = try await Self.decode(recording)
+        } catch {
+            throw ConversationError(
+                code: .soundUnusable, reason: error.reason,
+                remedy: "send WAV, Ogg, WebM or MP3, at most \(RecordedSound.maximumSeconds) s")
+        }
+        // It may have been closed meanwhile.
+        try checkOpen()
+        let session = recogniser.begin()
+        session.append(sound.samples)
+        let turn = makeTurnID()
+        recognitions[turn] = session
+        metrics.count(turn: .recording)
+        handle(.recordingGiven(turn))
+        return turn
+    }
+
+    /// Outside of the actor: a long recording takes a good part of a second.
+    @concurrent private nonisolated static func decode(_ bytes: [UInt8]) async throws(RecordedSoundError)
+        -> RecordedSound
+    {
+        try RecordedSound(bytes, sampleRateHz: MicrophoneSound.sampleRateHz)
+    }
+}

@@ -133,9 +133,8 @@ package enum SpeakableText {
 
     /// `https://www.example.org/a?b` is said as `example dot org`, `me@example.org` as `me at example dot org`.
     private static func addressInWords(_ word: Substring) -> String {
-        guard isAddress(word), word.count > 1 else { return String(word) }
-        let opening = word.prefix { "(\"'[".contains($0) }
-        var body = word.dropFirst(opening.count)
+        var body = word.drop { "(\"'[".contains($0) }
+        guard isAddress(body), body.count > 1 else { return String(word) }
         var closing = ""
         while let last = body.last, ".,;:!?)\"']".contains(last) {
             closing = String(last) + closing
@@ -149,6 +148,6 @@ package enum SpeakableText {
         }
         if body.hasPrefix("www.") { body = body.dropFirst(4) }
         let said = body.replacing("@", with: " at ").replacing(".", with: " dot ")
-        return opening + said + closing.filter { ".,;:!?".contains($0) }
+        return said + closing.filter { ".,;:!?".contains($0) }
     }
 }

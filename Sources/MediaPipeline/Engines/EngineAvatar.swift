@@ -56,6 +56,7 @@ final class EngineLink: Sendable {
     let key: IdleLoop.Key
     let events: Events
     private let session: Mutex<EngineSession<EnginePicture>>
+    private let shownLoop = Mutex<IdleLoop?>(nil)
 
     init(id: String, avatar: EngineAvatar, key: IdleLoop.Key, events: @escaping Events) {
         self.id = id
@@ -64,6 +65,21 @@ final class EngineLink: Sendable {
         self.events = events
         session = Mutex(
             EngineSession(id: id, framesPerSecond: key.framesPerSecond, width: key.width, height: key.height))
+    }
+
+    /// The engine is gone: nothing waits for its pictures.
+    func detach() {
+        let waiting = withSession { $0.detach() }
+        for utterance in waiting { events(.picturesReady(utterance)) }
+    }
+
+    /// Hands the loop to the stage, unless it has it.
+    func show(_ loop: IdleLoop) {
+        let isNew = shownLoop.withLock { shown in
+            defer { shown = loop }
+            return shown !== loop
+        }
+        if isNew { events(.loopReady(loop)) }
     }
 
     func withSession<Result: Sendable>(_ body: (inout EngineSession<EnginePicture>) -> Result) -> Result {

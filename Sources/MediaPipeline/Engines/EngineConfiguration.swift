@@ -107,8 +107,6 @@ struct EngineMetrics: Sendable {
         connected = gauge("connected", "1 while the engine serves.")
         inferenceRate = gauge("inference_fps", "Pictures a second that the engine makes while it works.")
         queue = gauge("queue", "Pictures that wait for credit in the engine.")
-        skew = registry.histogram(
-            "avatar_stage_skew_seconds", help: "Distance of a picture from the sound it belongs to, at its tick.",
-            bounds: [0.005, 0.01, 0.015, 0.02, 0.03, 0.045, 0.08, 0.15, 0.3])
+        skew = StageMetrics.skewSeconds(registry)
     }
 }

@@ -92,7 +92,7 @@ extension EngineDriver {
         let name = host.name
         pictures.loop(for: link.key) { result in
             switch result {
-            case .success(let loop): link.events(.loopReady(loop))
+            case .success(let loop): link.show(loop)
             case .failure(let error):
                 link.events(.degraded(reason: "engine \(name): the idle loop cannot be encoded: \(error.reason)"))
             }
@@ -167,8 +167,8 @@ extension EngineDriver {
             let utterance = link.withSession({ $0.isCurrent(place) })
         else { return }
         guard payload.count % 2 == 0 else { throw fail("half a sample") }
-        var sound = sounds[place.session] ?? EngineSound(utterance: place.utterance, rateHz: rateHz)
-        if sound.utterance != place.utterance { sound = EngineSound(utterance: place.utterance, rateHz: rateHz) }
+        let known = sounds[place.session].flatMap { $0.utterance == place.utterance ? $0 : nil }
+        guard var sound = known ?? EngineSound(utterance: place.utterance, rateHz: rateHz) else { return }
         guard sound.rateHz == rateHz, sound.nextSample == firstSample else {
             throw fail("a gap at sample \(sound.nextSample), or another rate")
         }
@@ -207,7 +207,7 @@ extension EngineDriver {
             if let avatar = refusal.avatar { finishPreparation(avatar, .refused(reason: refusal.reason)) }
         case "attach":
             if let session = refusal.session, let link = links[session] {
-                link.withSession { $0.detach() }
+                link.detach()
                 link.events(.degraded(reason: "engine \(host.name): \(refusal.reason)"))
             }
         default: break

@@ -53,7 +53,7 @@ final class EngineDriver: @unchecked Sendable {
 
     private func finish() {
         for command in host.close() { handle(command) }
-        for link in links.values { link.withSession { $0.detach() } }
+        for link in links.values { link.detach() }
         for continuation in stopContinuations { continuation.resume() }
     }
 
@@ -110,7 +110,8 @@ final class EngineDriver: @unchecked Sendable {
         if let serverKey { environment["AVATAR_ENGINE_SERVER_KEY"] = serverKey.text }
         let log = EngineLog(engine: host.name, dropped: host.metrics.droppedLines)
         do {
-            child = try ChildProcess(command: host.configuration.command, environment: environment) { [weak host] event in
+            child = try ChildProcess(command: host.configuration.command, environment: environment) {
+                [weak host] event in
                 switch event {
                 case .line(let line, let isError): log.write(line, isError: isError)
                 case .ended(let ending): host?.post(.childEnded(ending, generation: generation))
@@ -136,7 +137,7 @@ final class EngineDriver: @unchecked Sendable {
         for link in links.values {
             link.avatar.set(nil)
             link.avatar.pictures?.forgetRequest()
-            link.withSession { $0.detach() }
+            link.detach()
             link.events(.degraded(reason: "engine \(host.name): \(reason)"))
         }
         for description in host.avatars { host.ownAvatar(description.id).set(nil) }
@@ -177,7 +178,8 @@ final class EngineDriver: @unchecked Sendable {
                         from: routing.bytes)
                 }
             } catch {
-                Self.logger.error("socket failed", ["engine": .string(host.name), "reason": .string(error.description)])
+                Self.logger.error(
+                    "socket failed", ["engine": .string(host.name), "reason": .string(error.description)])
                 return
             }
         }

@@ -90,11 +90,13 @@ struct EngineSession<Picture> {
         }
     }
 
-    /// The engine is gone, with everything that it was to send.
-    mutating func detach() {
+    /// The engine is gone, with everything that it was to send: the utterances that waited for pictures.
+    mutating func detach() -> [UtteranceID] {
         buffer = nil
         avatar = nil
         orders.removeAll()
+        defer { for index in utterances.indices { utterances[index].hasPictures = true } }
+        return utterances.filter { !$0.hasPictures }.map(\.id)
     }
 
     mutating func receive(_ picture: Picture, _ header: EngineFrameHeader) -> Arrival {
@@ -136,8 +138,10 @@ struct EngineSession<Picture> {
 
     // MARK: The stage
 
-    mutating func began(_ utterance: UtteranceID, motionTime: Double) {
-        utterances.append(Utterance(id: utterance, motionTime: motionTime))
+    /// False where it need not wait for pictures, since no engine is there.
+    mutating func began(_ utterance: UtteranceID, motionTime: Double) -> Bool {
+        utterances.append(Utterance(id: utterance, motionTime: motionTime, hasPictures: !isAttached))
+        return isAttached
     }
 
     mutating func heard(_ samples: [Int16], of utterance: UtteranceID) {

@@ -26,13 +26,10 @@ final class EngineSource: PictureSource {
         if let link { avatar.host.remove(link) }
     }
 
-    var isAvatar: Bool { true }
     var speaksItself: Bool { avatar.service?.providesAudio ?? false }
 
-    /// Nobody waits for an engine that is not there.
-    var pictureWait: Duration? {
-        avatar.service.map { $0.lookahead + .seconds(1) }
-    }
+    /// Where no engine is there, nobody waits: the pictures are said to be ready at once.
+    var pictureWait: Duration? { .seconds(2) }
 
     func connect(_ events: @escaping @Sendable (SourceEvent) -> Void) {
         guard link == nil else { return }
@@ -44,7 +41,9 @@ final class EngineSource: PictureSource {
     // MARK: Sound
 
     func utteranceBegan(_ utterance: UtteranceID, motionTime: Double) {
-        link?.withSession { $0.began(utterance, motionTime: motionTime) }
+        guard let link else { return }
+        let isToWait = link.withSession { $0.began(utterance, motionTime: motionTime) }
+        if !isToWait { link.events(.picturesReady(utterance)) }
     }
 
     func heard(_ samples: [Int16], of utterance: UtteranceID) {

@@ -31,6 +31,8 @@ struct StageDriver: ~Copyable {
     private var playout: Playout
     private var performer: StagePerformer
     private var hearing: SourceHearing
+    /// Utterances whose sound comes back from the source. Chosen when one begins: the source may be exchanged meanwhile.
+    private var spokenBySource: Set<UtteranceID> = []
     /// Who waits to hear what an interruption cut off, in order.
     private var interruptions: [(number: UInt64, calledAt: Instant)] = []
     /// When the interruption was called whose last packet is still to go out.
@@ -92,6 +94,7 @@ struct StageDriver: ~Copyable {
             interruptions.append((number, calledAt))
             playout.handle(.interrupted, now: now)
             hearing.clear()
+            spokenBySource.removeAll()
         case .loopMade(.success(let loop)):
             take(loop, now)
         case .loopMade(.failure(let error)):
@@ -108,14 +111,14 @@ struct StageDriver: ~Copyable {
         case .loopReady(let loop):
             take(loop, now)
         case .sound(let utterance, let part):
-            guard source.speaksItself, playout.isPending(utterance) else { return }
+            guard spokenBySource.contains(utterance) else { return }
             guard playout.waitingSamples + part.samples.count <= configuration.maximumWaitingSamples else {
                 performer.report(failure: "the source speaks far ahead of its stage", of: .source, now)
                 return
             }
             playout.handle(.soundArrived(utterance, part), now: now)
         case .soundEnded(let utterance):
-            guard source.speaksItself else { return }
+            guard spokenBySource.contains(utterance) else { return }
             playout.handle(.utteranceEnded(utterance), now: now)
         case .degraded(let reason?):
             performer.report(failure: reason, of: .source, now)
@@ -131,14 +134,18 @@ struct StageDriver: ~Copyable {
         performer.clearFailure(of: .voice)
         let ahead = Double(playout.waitingSamples) / Double(OpusFormat.sampleRateHz)
         let motionTime = playout.motionTime(at: now) + ahead
-        if !source.speaksItself { playout.handle(.soundArrived(utterance, prepared.part), now: now) }
+        if !hearing.knows(utterance), source.speaksItself, !prepared.heard.isEmpty { spokenBySource.insert(utterance) }
+        if !spokenBySource.contains(utterance) {
+            playout.handle(.soundArrived(utterance, prepared.part), now: now)
+        }
         hearing.append(prepared.heard, to: utterance, motionTime: motionTime)
     }
 
     private mutating func end(_ utterance: UtteranceID, _ heard: [Int16], _ now: Instant) {
         let wasTold = hearing.end(utterance, last: heard)
-        // A source that speaks itself tells the end of what it was given.
-        if !(source.speaksItself && wasTold) { playout.handle(.utteranceEnded(utterance), now: now) }
+        // A source that speaks itself tells the end of what it was given, unless it has been lost meanwhile.
+        let isAwaited = wasTold && source.speaksItself && spokenBySource.contains(utterance)
+        if !isAwaited { playout.handle(.utteranceEnded(utterance), now: now) }
     }
 
     private mutating func take(_ loop: IdleLoop, _ now: Instant) {
@@ -169,7 +176,10 @@ struct StageDriver: ~Copyable {
                 metrics.interruptionSeconds.observe((SystemClock.now() - calledAt).seconds)
                 cutOffCalledAt = nil
             default:
-                if case .report(.speechFinished(let utterance, _, _)) = output { hearing.finished(utterance) }
+                if case .report(.speechFinished(let utterance, _, _)) = output {
+                    hearing.finished(utterance)
+                    spokenBySource.remove(utterance)
+                }
                 performer.perform(output, now: now)
             }
         }
@@ -178,7 +188,8 @@ struct StageDriver: ~Copyable {
 
     /// Tells how much of what was appended does not wait any more: it went out, or was dropped.
     private mutating func releaseSamples() {
-        let waiting = source.speaksItself ? 0 : playout.waitingSamples
+        // What the source says itself was not appended; it only makes the release a little later.
+        let waiting = playout.waitingSamples
         let released = receivedSamples - waiting - releasedSamples
         guard released > 0 else { return }
         releasedSamples += released

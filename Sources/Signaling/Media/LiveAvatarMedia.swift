@@ -16,6 +16,8 @@ package final class LiveAvatarMedia: AvatarMedia {
     private let mediaLoop: MediaLoop
     private let appearance: StageConfiguration
     private let profiles: ConversationProfiles
+    /// By name.
+    let engineHosts: [String: EngineHost]
     private let conversationMetrics: ConversationMetrics
     private let metrics: MetricsRegistry
     /// What was found wanting before the media side started, such as an untested library or a missing model.
@@ -24,12 +26,13 @@ package final class LiveAvatarMedia: AvatarMedia {
 
     /// `appearance` is the size and the rates of every stage; its source is chosen per stage.
     package init(
-        mediaLoop: MediaLoop, appearance: StageConfiguration, profiles: ConversationProfiles, metrics: MetricsRegistry,
-        degraded: [DegradedPart]
+        mediaLoop: MediaLoop, appearance: StageConfiguration, profiles: ConversationProfiles, engines: [EngineHost],
+        metrics: MetricsRegistry, degraded: [DegradedPart]
     ) {
         self.mediaLoop = mediaLoop
         self.appearance = appearance
         self.profiles = profiles
+        engineHosts = Dictionary(engines.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.metrics = metrics
         conversationMetrics = ConversationMetrics(metrics)
         startupDegraded = degraded
@@ -46,8 +49,7 @@ package final class LiveAvatarMedia: AvatarMedia {
         switch picture {
         case .builtIn: configuration.source = .builtInAvatar
         case .video(let path): configuration.source = .file(path: path)
-        case .engine(let name, _):
-            throw StageFailure(reason: "engine \(name) is not configured", remedy: "name it in engines")
+        case .engine(let name, let avatar): configuration.source = .engine(try engineAvatar(name, avatar))
         }
         let stage: Stage
         do throws(StageError) {
@@ -78,16 +80,20 @@ package final class LiveAvatarMedia: AvatarMedia {
         open.stage.stop()
     }
 
-    /// Ends every stage and waits until the last conversation is over.
-    package func closeAll() async {
+    /// Ends every stage with its conversation, then the engines; returns when the last engine is gone.
+    package func close() async {
         let open = stages.withLock { stages in
             defer { stages.removeAll() }
             return Array(stages)
         }
         for (id, one) in open {
             mediaLoop.removeStage(id)
+            // Silence first, so that no engine is asked for more.
             await one.conversation.close()
             one.stage.stop()
+        }
+        await withTaskGroup { group in
+            for engine in engineHosts.values { group.addTask { await engine.stop() } }
         }
     }
 
@@ -141,8 +147,9 @@ package final class LiveAvatarMedia: AvatarMedia {
 
     package func say(recording: [UInt8], on stage: StageID) async throws(StageFailure) -> UtteranceID {
         let conversation = try conversation(on: stage)
+        let sound = try await Self.decode(recording)
         do throws(ConversationError) {
-            return try await conversation.say(recording: recording)
+            return try await conversation.say(sound: sound.samples)
         } catch {
             throw StageFailure(error)
         }
@@ -156,6 +163,17 @@ package final class LiveAvatarMedia: AvatarMedia {
     package func conversationEvents(of stage: StageID) -> AsyncStream<ConversationEvent> {
         guard let conversation = try? conversation(on: stage) else { return AsyncStream { $0.finish() } }
         return conversation.subscribe()
+    }
+
+    /// Away from whoever asks: a long recording takes a good part of a second.
+    @concurrent private static func decode(_ recording: [UInt8]) async throws(StageFailure) -> RecordedSound {
+        do throws(RecordedSoundError) {
+            return try RecordedSound(recording, sampleRateHz: OpusFormat.sampleRateHz)
+        } catch {
+            throw StageFailure(
+                .unusableInput, reason: error.reason,
+                remedy: "send WAV, Ogg, WebM or MP3, at most \(RecordedSound.maximumSeconds) s")
+        }
     }
 
     private func conversation(on stage: StageID) throws(StageFailure) -> Conversation {
@@ -189,24 +207,7 @@ package final class LiveAvatarMedia: AvatarMedia {
 
     package func summary() async -> MediaLoopSummary { await mediaLoop.summary() }
 
-    // MARK: Avatars
-
-    package var engines: [String] { [] }
-
-    package func status(ofEngine engine: String, avatar: String) -> AvatarStatus {
-        .failed(reason: "engine \(engine) is not configured")
-    }
-
-    package func prepare(
-        engine: String, avatar: String, videoPath: String, appliesBlur: Bool
-    ) -> AsyncStream<AvatarStatus> {
-        AsyncStream { continuation in
-            continuation.yield(.failed(reason: "engine \(engine) is not configured"))
-            continuation.finish()
-        }
-    }
-
-    package func problem(withVideo path: String) -> String? { VideoFile.problem(at: path) }
+    // MARK: State
 
     package var degraded: [DegradedPart] {
         let stages = stages.withLock { stages in
@@ -218,7 +219,8 @@ package final class LiveAvatarMedia: AvatarMedia {
                 }
             }
         }
-        return startupDegraded + mediaLoop.degraded + stages.sorted { $0.part < $1.part }
+        let engines = engineHosts.sorted { $0.key < $1.key }.flatMap(\.value.degraded)
+        return startupDegraded + mediaLoop.degraded + engines + stages.sorted { $0.part < $1.part }
     }
 }
 
