@@ -4,11 +4,12 @@
 const OPEN_LIMIT_MS = 8000;
 
 export class Session extends EventTarget {
-  #socket; #peer; #session; #answered = false; #early = []; #closed = false; #userId;
+  #socket; #peer; #session; #answered = false; #early = []; #closed = false; #userId; #voice; #track = null;
 
-  constructor(userId) {
+  constructor(userId, avatarId) {
     super();
     this.#userId = userId;
+    this.avatarId = avatarId;
   }
 
   get peer() { return this.#peer; }
@@ -30,9 +31,14 @@ export class Session extends EventTarget {
     for (const candidate of this.#early.splice(0)) this.#sendCandidate(candidate);
   }
 
-  get avatarId() { return "avatar_tutor_1"; }
+  /// What the microphone hears goes to the server; null ends it. No renegotiation: the offer says that we may send.
+  async setMicrophone(track) {
+    this.#track = track;
+    await this.#voice?.replaceTrack(track);
+  }
 
-  say(text) {
+  /// Asks the avatar, which answers aloud.
+  ask(text) {
     this.send({ type: "text_webrtc", content: text, avatar_id: this.avatarId, user_id: this.#userId, tutor_id: 1 });
   }
 
@@ -102,7 +108,9 @@ export class Session extends EventTarget {
     };
     peer.onconnectionstatechange = () => this.#emit("connection", peer.connectionState);
     peer.addTransceiver("video", { direction: "recvonly" });
-    peer.addTransceiver("audio", { direction: "recvonly" });
+    const audio = peer.addTransceiver("audio", { direction: "sendrecv" });
+    this.#voice = audio.sender;
+    if (this.#track) await this.#voice.replaceTrack(this.#track);
     const offer = await peer.createOffer();
     await peer.setLocalDescription(offer);
     return offer;

@@ -12,9 +12,9 @@ def test_the_page_shows_the_avatar_and_speaks(browser):
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(server.http + "/")
         page.wait_for_selector("#phase-media.done", timeout=20_000)
-        page.fill("#text", "Good morning! How nice that you are here.")
+        page.fill("#text", "Good morning! Who are you?")
         page.click("button[type=submit]")
-        page.wait_for_selector("#transcript .speaking", timeout=20_000)
+        page.wait_for_selector("#activity[data-state=speaking]", timeout=20_000)
         page.wait_for_selector("#facts dd", timeout=10_000)
         page.wait_for_timeout(700)  # The picture of an open mouth is for people to look at; nothing is asserted on it.
         page.screenshot(path=str(ARTIFACTS / "page.png"))

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// A detached operating-system thread with a name.
-enum PipelineThread {
+package enum PipelineThread {
     private final class Body: Sendable {
         let name: String
         let niceness: Int32
@@ -17,7 +17,7 @@ enum PipelineThread {
     /// Runs `body` on a thread of its own; false where the system refuses one.
     /// A positive `niceness` lets the stages' threads go first.
     @discardableResult
-    static func start(name: String, niceness: Int32 = 0, _ body: @escaping @Sendable () -> Void) -> Bool {
+    package static func start(name: String, niceness: Int32 = 0, _ body: @escaping @Sendable () -> Void) -> Bool {
         let box = unsafe Unmanaged.passRetained(Body(name: name, niceness: niceness, run: body))
         let status = unsafe withUnsafeTemporaryAllocation(of: pthread_attr_t.self, capacity: 1) { buffer in
             guard let attributes = buffer.baseAddress else { return ENOMEM }

@@ -15,28 +15,40 @@ extension Stage {
     /// Adds sound to an utterance. Throws ``StageError/Code-swift.enum/utteranceOver`` where it was interrupted or has
     /// ended, so that whoever makes the sound can leave off.
     package func append(_ part: SpokenPart, to utterance: UtteranceID) throws(StageError) {
+        guard !part.samples.isEmpty else { return }
+        let count = part.samples.count
         let limit = configuration.maximumWaitingSamples
-        let refusal: StageError? = state.withLock { state in
-            guard state.pending[utterance] != nil else {
-                return StageError(
-                    code: .utteranceOver, reason: "utterance \(utterance) is over", remedy: "begin another one")
+        let over = StageError(
+            code: .utteranceOver, reason: "utterance \(utterance) is over", remedy: "begin another one")
+        let reserved: Result<SpeechIntake, StageError> = state.withLock { state in
+            guard let pending = state.pending[utterance] else { return .failure(over) }
+            guard state.waitingSamples + count <= limit else {
+                return .failure(
+                    StageError(
+                        code: .tooMuchSound,
+                        reason: "\(state.waitingSamples / OpusFormat.sampleRateHz) seconds of sound wait to be said",
+                        remedy: "wait for them, or interrupt"))
             }
-            guard state.waitingSamples + part.samples.count <= limit else {
-                return StageError(
-                    code: .tooMuchSound,
-                    reason: "\(state.waitingSamples / OpusFormat.sampleRateHz) seconds of sound wait to be said",
-                    remedy: "wait for them, or interrupt")
-            }
-            state.waitingSamples += part.samples.count
-            mailbox.post(.sound(utterance, part))
-            return nil
+            state.waitingSamples += count
+            return .success(pending.intake)
         }
-        if let refusal { throw refusal }
+        let wasTaken = try reserved.get().prepare(part) { prepared in
+            state.withLock { state in
+                guard state.pending[utterance] != nil else {
+                    state.waitingSamples -= count
+                    return false
+                }
+                mailbox.post(.sound(utterance, prepared))
+                return true
+            }
+        }
+        guard wasTaken else { throw over }
     }
 
     /// No more sound will come.
     package func endUtterance(_ utterance: UtteranceID) {
-        mailbox.post(.utteranceEnded(utterance))
+        guard let intake = state.withLock({ $0.pending[utterance]?.intake }) else { return }
+        intake.finish { mailbox.post(.utteranceEnded(utterance, heard: $0)) }
     }
 
     /// Stops speaking at the next packet and drops what waits to be said. Answers once the playout acted, with what was
@@ -47,7 +59,7 @@ extension Stage {
             let calledAt = SystemClock.now()
             let isRunning = state.withLock { state in
                 guard state.phase == .running else { return false }
-                for text in state.pending.values { text?.cancellation.cancel() }
+                for pending in state.pending.values { pending.text?.cancellation.cancel() }
                 state.pending.removeAll()
                 state.lastInterruption += 1
                 state.interruptions[state.lastInterruption] = continuation
@@ -93,7 +105,7 @@ extension Stage {
             guard state.phase == .running else {
                 return StageError(code: .notRunning, reason: "stage \(id) does not run", remedy: "start it")
             }
-            let characters = state.pending.values.reduce(0) { $0 + ($1?.characters ?? 0) }
+            let characters = state.pending.values.reduce(0) { $0 + ($1.text?.characters ?? 0) }
             guard state.pending.count < Self.maximumPendingUtterances,
                 characters + (text?.characters ?? 0) <= Self.maximumPendingCharacters
             else {
@@ -102,7 +114,7 @@ extension Stage {
                     reason: "\(state.pending.count) utterances with \(characters) characters wait to be said",
                     remedy: "wait for them, or interrupt")
             }
-            state.pending[utterance] = .some(text)
+            state.pending[utterance] = PendingUtterance(intake: SpeechIntake(isHeard: isHeardBySource), text: text)
             mailbox.post(.input(.utteranceBegan(utterance)))
             return nil
         }

@@ -10,12 +10,16 @@ package final class Stage: Sendable {
     }
     struct State {
         var phase = Phase.made
-        /// Utterances that wait or are being said, with what calls off the built-in voice of those that it says.
-        var pending: [UtteranceID: SpokenText?] = [:]
+        /// Utterances that wait or are being said.
+        var pending: [UtteranceID: PendingUtterance] = [:]
         /// Samples that were appended and did not go out yet.
         var waitingSamples = 0
         var interruptions: [UInt64: CheckedContinuation<[Interruption], Never>] = [:]
         var lastInterruption: UInt64 = 0
+    }
+    struct PendingUtterance {
+        let intake: SpeechIntake
+        var text: SpokenText?
     }
     /// A text that the built-in voice says.
     struct SpokenText {
@@ -32,17 +36,31 @@ package final class Stage: Sendable {
     let mailbox = Mailbox<StageDriver.Message>()
     /// Messages whose order matters to the state are posted while it is locked.
     let state = Mutex(State())
+    /// The source is to be told what will be heard.
+    let isHeardBySource: Bool
     private let eventContinuation: AsyncStream<StageEvent>.Continuation
     private let sink: any MediaFrameSink
     private let metrics: StageMetrics
+    private let makeSource: @Sendable () throws(StageError) -> any PictureSource
     private static let logger = Logger("stage")
 
     /// Checks the settings and that the source can be opened.
-    package init(
+    package convenience init(
         id: StageID, configuration: StageConfiguration, sink: any MediaFrameSink, metrics: MetricsRegistry
     ) throws(StageError) {
+        try self.init(id: id, configuration: configuration, sink: sink, metrics: metrics) { () throws(StageError) in
+            try configuration.makeSource()
+        }
+    }
+
+    /// `makeSource` is called once here to see that it can be done, and once on the stage's thread.
+    init(
+        id: StageID, configuration: StageConfiguration, sink: any MediaFrameSink, metrics: MetricsRegistry,
+        makeSource: @escaping @Sendable () throws(StageError) -> any PictureSource
+    ) throws(StageError) {
         try configuration.validate()
-        _ = try configuration.makeSource()
+        isHeardBySource = try makeSource().wantsSound
+        self.makeSource = makeSource
         self.id = id
         self.configuration = configuration
         self.sink = sink
@@ -63,11 +81,12 @@ package final class Stage: Sendable {
         }
         guard isFirst else { return }
         let hasStarted = PipelineThread.start(name: "stage-\(id)") {
-            [weak self, id, configuration, sink, metrics, voiceLevel, mailbox, listener] in
+            [weak self, id, configuration, sink, metrics, makeSource, voiceLevel, mailbox, listener] in
             do throws(StageError) {
-                var driver = try StageDriver(
-                    stage: id, configuration: configuration, sink: sink, metrics: metrics, voiceLevel: voiceLevel,
-                    mailbox: mailbox, listener: listener)
+                let source = try makeSource()
+                var driver = StageDriver(
+                    stage: id, configuration: configuration, source: source, sink: sink, metrics: metrics,
+                    voiceLevel: voiceLevel, mailbox: mailbox, listener: listener)
                 driver.run()
             } catch {
                 listener.event(.degraded(reason: "\(error.reason): \(error.remedy)"))
@@ -100,7 +119,7 @@ package final class Stage: Sendable {
                 state.pending.removeAll()
                 state.interruptions.removeAll()
             }
-            return (state.pending.values.compactMap { $0 }, Array(state.interruptions.values))
+            return (state.pending.values.compactMap(\.text), Array(state.interruptions.values))
         }
         for text in texts { text.cancellation.cancel() }
         for continuation in waiting { continuation.resume(returning: []) }

@@ -4,8 +4,9 @@ internal import Core
 struct StageDriver: ~Copyable {
     enum Message: Sendable {
         case input(Playout.Input)
-        case sound(UtteranceID, SpokenPart)
-        case utteranceEnded(UtteranceID)
+        case sound(UtteranceID, SpeechIntake.Prepared)
+        /// With the last of what the source hears.
+        case utteranceEnded(UtteranceID, heard: [Int16])
         case voiceFailed(UtteranceID, reason: String)
         /// `number` names who waits for the answer.
         case interrupt(number: UInt64, calledAt: Instant)
@@ -30,6 +31,8 @@ struct StageDriver: ~Copyable {
     private var playout: Playout
     private var performer: StagePerformer
     private var hearing: SourceHearing
+    /// Utterances whose sound comes back from the source. Chosen when one begins: the source may be exchanged meanwhile.
+    private var spokenBySource: Set<UtteranceID> = []
     /// Who waits to hear what an interruption cut off, in order.
     private var interruptions: [(number: UInt64, calledAt: Instant)] = []
     /// When the interruption was called whose last packet is still to go out.
@@ -38,10 +41,9 @@ struct StageDriver: ~Copyable {
     private var releasedSamples = 0
 
     init(
-        stage: StageID, configuration: StageConfiguration, sink: any MediaFrameSink, metrics: StageMetrics,
-        voiceLevel: VoiceLevel, mailbox: Mailbox<Message>, listener: Listener
-    ) throws(StageError) {
-        let source = try configuration.makeSource()
+        stage: StageID, configuration: StageConfiguration, source: any PictureSource, sink: any MediaFrameSink,
+        metrics: StageMetrics, voiceLevel: VoiceLevel, mailbox: Mailbox<Message>, listener: Listener
+    ) {
         self.mailbox = mailbox
         self.listener = listener
         self.metrics = metrics
@@ -81,17 +83,18 @@ struct StageDriver: ~Copyable {
             break
         case .input(let input):
             playout.handle(input, now: now)
-        case .sound(let utterance, let part):
-            append(part, to: utterance, now)
-        case .utteranceEnded(let utterance):
-            end(utterance, now)
+        case .sound(let utterance, let prepared):
+            append(prepared, to: utterance, now)
+        case .utteranceEnded(let utterance, let heard):
+            end(utterance, heard, now)
         case .voiceFailed(let utterance, let reason):
             performer.report(failure: reason, of: .voice, now)
-            end(utterance, now)
+            end(utterance, [], now)
         case .interrupt(let number, let calledAt):
             interruptions.append((number, calledAt))
             playout.handle(.interrupted, now: now)
             hearing.clear()
+            spokenBySource.removeAll()
         case .loopMade(.success(let loop)):
             take(loop, now)
         case .loopMade(.failure(let error)):
@@ -108,14 +111,14 @@ struct StageDriver: ~Copyable {
         case .loopReady(let loop):
             take(loop, now)
         case .sound(let utterance, let part):
-            guard source.speaksItself, playout.isPending(utterance) else { return }
+            guard spokenBySource.contains(utterance) else { return }
             guard playout.waitingSamples + part.samples.count <= configuration.maximumWaitingSamples else {
                 performer.report(failure: "the source speaks far ahead of its stage", of: .source, now)
                 return
             }
             playout.handle(.soundArrived(utterance, part), now: now)
         case .soundEnded(let utterance):
-            guard source.speaksItself else { return }
+            guard spokenBySource.contains(utterance) else { return }
             playout.handle(.utteranceEnded(utterance), now: now)
         case .degraded(let reason?):
             performer.report(failure: reason, of: .source, now)
@@ -124,21 +127,25 @@ struct StageDriver: ~Copyable {
         }
     }
 
-    private mutating func append(_ part: SpokenPart, to utterance: UtteranceID, _ now: Instant) {
-        receivedSamples += part.samples.count
+    private mutating func append(_ prepared: SpeechIntake.Prepared, to utterance: UtteranceID, _ now: Instant) {
+        receivedSamples += prepared.part.samples.count
         // What was interrupted meanwhile is of no use to anybody.
         guard playout.isPending(utterance) else { return }
         performer.clearFailure(of: .voice)
         let ahead = Double(playout.waitingSamples) / Double(OpusFormat.sampleRateHz)
         let motionTime = playout.motionTime(at: now) + ahead
-        if !source.speaksItself { playout.handle(.soundArrived(utterance, part), now: now) }
-        hearing.append(part.samples, to: utterance, motionTime: motionTime)
+        if !hearing.knows(utterance), source.speaksItself, !prepared.heard.isEmpty { spokenBySource.insert(utterance) }
+        if !spokenBySource.contains(utterance) {
+            playout.handle(.soundArrived(utterance, prepared.part), now: now)
+        }
+        hearing.append(prepared.heard, to: utterance, motionTime: motionTime)
     }
 
-    private mutating func end(_ utterance: UtteranceID, _ now: Instant) {
-        let wasTold = hearing.end(utterance)
-        // A source that speaks itself tells the end of what it was given.
-        if !(source.speaksItself && wasTold) { playout.handle(.utteranceEnded(utterance), now: now) }
+    private mutating func end(_ utterance: UtteranceID, _ heard: [Int16], _ now: Instant) {
+        let wasTold = hearing.end(utterance, last: heard)
+        // A source that speaks itself tells the end of what it was given, unless it has been lost meanwhile.
+        let isAwaited = wasTold && source.speaksItself && spokenBySource.contains(utterance)
+        if !isAwaited { playout.handle(.utteranceEnded(utterance), now: now) }
     }
 
     private mutating func take(_ loop: IdleLoop, _ now: Instant) {
@@ -161,13 +168,18 @@ struct StageDriver: ~Copyable {
                 guard !interruptions.isEmpty else { continue }
                 let (number, calledAt) = interruptions.removeFirst()
                 if !cutOff.isEmpty { cutOffCalledAt = calledAt }
+                // Whoever waits for the answer finds room for what comes next.
+                releaseSamples()
                 listener.interrupted(number, cutOff)
             case .speechCutOff:
                 guard let calledAt = cutOffCalledAt else { continue }
                 metrics.interruptionSeconds.observe((SystemClock.now() - calledAt).seconds)
                 cutOffCalledAt = nil
             default:
-                if case .report(.speechFinished(let utterance, _, _)) = output { hearing.finished(utterance) }
+                if case .report(.speechFinished(let utterance, _, _)) = output {
+                    hearing.finished(utterance)
+                    spokenBySource.remove(utterance)
+                }
                 performer.perform(output, now: now)
             }
         }
@@ -176,7 +188,8 @@ struct StageDriver: ~Copyable {
 
     /// Tells how much of what was appended does not wait any more: it went out, or was dropped.
     private mutating func releaseSamples() {
-        let waiting = source.speaksItself ? 0 : playout.waitingSamples
+        // What the source says itself was not appended; it only makes the release a little later.
+        let waiting = playout.waitingSamples
         let released = receivedSamples - waiting - releasedSamples
         guard released > 0 else { return }
         releasedSamples += released

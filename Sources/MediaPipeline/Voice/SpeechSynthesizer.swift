@@ -32,6 +32,8 @@ package final class SpeechSynthesizer: Sendable {
     /// Seconds of silence kept before the first and after the last phone of a sentence: Flite's own are longer.
     private static let leadIn = 0.04
     private static let leadOut = 0.14
+    /// The same where a sentence was cut and goes on in the next piece.
+    private static let leadOutWithin = 0.02
 
     /// `deliver` is called on the synthesiser's thread: parts in their order, then `ended` or `failed`.
     package func speak(
@@ -84,7 +86,9 @@ package final class SpeechSynthesizer: Sendable {
         let spoken = speech.phones.filter { $0.phone != "pau" }
         let length = Double(speech.samples.count) / Double(FliteVoice.sampleRateHz)
         let start = max(0, (spoken.first?.start ?? 0) - leadIn)
-        let end = min(length, max(start, (spoken.last?.end ?? length) + leadOut))
+        let goesOn = sentence.last.map { $0.isLetter || $0.isNumber } ?? false
+        let pause = goesOn ? leadOutWithin : leadOut
+        let end = min(length, max(start, (spoken.last?.end ?? length) + pause))
         let first = min(Int(start * Double(FliteVoice.sampleRateHz)), speech.samples.count)
         let last = min(max(first, Int(end * Double(FliteVoice.sampleRateHz))), speech.samples.count)
         let shifted = speech.phones.map {
