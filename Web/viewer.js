@@ -1,6 +1,7 @@
 // The viewer page: shows the avatar, talks with it, says how the connection stands, and mends it by itself.
 
 import { Captions } from "./captions.js";
+import { Histograms } from "./histograms.js";
 import { Microphone } from "./microphone.js";
 import { Session } from "./session.js";
 import { Statistics } from "./statistics.js";
@@ -22,6 +23,7 @@ const userId = Math.floor(Math.random() * 2 ** 31);
 const statistics = new Statistics(element("plots"), element("facts"));
 const captions = new Captions(element("caption-you"), element("caption-avatar"), element("transcript"));
 const turns = new TurnChart(element("turns"));
+const histograms = new Histograms(element("histograms"));
 const microphone = new Microphone();
 let session, attempt = 0, timers = [];
 
@@ -224,6 +226,8 @@ addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
 setInterval(() => {
   if (session?.peer?.connectionState === "connected") statistics.update(session.peer);
 }, 1000);
+element("server").addEventListener("toggle", () => { if (element("server").open) histograms.update(); });
+setInterval(() => { if (element("server").open) histograms.update(); }, 5000);
 
 connect();
 listAvatars();

@@ -1,5 +1,7 @@
+internal import Conversation
 internal import Core
 internal import MediaLoop
+internal import MediaPipeline
 internal import Signaling
 internal import WebServer
 
@@ -44,11 +46,15 @@ struct Server {
                 "media loop cannot start", ["reason": LogValue(error.reason), "remedy": LogValue(error.remedy)])
             return ExitStatus.unavailable
         }
+        var backends = ConversationBackends()
+        let profiles = backends.profiles(configuration)
+        let engines = startEngines(metrics)
         let media = LiveAvatarMedia(
-            mediaLoop: mediaLoop, appearance: Composition.stage(configuration), metrics: metrics, degraded: libraries)
+            mediaLoop: mediaLoop, appearance: Composition.stage(configuration), profiles: profiles,
+            engines: engines.hosts, metrics: metrics, degraded: libraries + backends.degraded + engines.degraded)
         let avatars = AvatarLibrary(
             directory: configuration.avatars.directory, videoRoots: configuration.avatars.videoRoots,
-            maximumCount: configuration.avatars.maximumCount)
+            maximumCount: configuration.avatars.maximumCount, configured: Composition.pictures(configuration))
         let service = SignalingService(
             configuration: Composition.signaling(configuration, publicAddress: publicAddress), media: media,
             avatars: avatars, metrics: metrics)
@@ -57,10 +63,12 @@ struct Server {
             try web.start()
         } catch {
             log.error("web server cannot start", ["reason": LogValue(error), "remedy": LogValue(error.remedy)])
+            await media.close()
             await mediaLoop.stop()
             return ExitStatus.unavailable
         }
         await service.openPublicStage()
+        await service.resumePreparations()
         let housekeeping = Task {
             while !Task.isCancelled {
                 await service.housekeep()
@@ -74,6 +82,7 @@ struct Server {
         housekeeping.cancel()
         // Viewers get their goodbye while the loop still runs; then sockets and requests end.
         await mediaLoop.stop()
+        await media.close()
         await web.stop(grace: .seconds(2))
         log.info("ended")
         return ExitStatus.success
@@ -122,6 +131,29 @@ struct Server {
                     remedy: "apt-get install \(library.package)")
             }
         }
+    }
+
+    /// Starts every engine; one that cannot start is degraded, and its avatars with it.
+    private func startEngines(_ metrics: MetricsRegistry) -> (hosts: [EngineHost], degraded: [DegradedPart]) {
+        var hosts: [EngineHost] = []
+        var degraded: [DegradedPart] = []
+        for (name, settings) in configuration.engines.sorted(by: { $0.key < $1.key }) {
+            let host = EngineHost(
+                configuration: Composition.engine(name, settings), directory: configuration.storage.stateDirectory,
+                metrics: metrics)
+            do throws(EngineError) {
+                try host.start()
+                hosts.append(host)
+            } catch {
+                log.error(
+                    "engine cannot start",
+                    [
+                        "engine": LogValue(name), "reason": LogValue(error.reason), "remedy": LogValue(error.remedy),
+                    ])
+                degraded.append(DegradedPart(part: "engine \(name)", reason: error.reason, remedy: error.remedy))
+            }
+        }
+        return (hosts, degraded)
     }
 
     private var needsExternalRelay: Bool {

@@ -14,6 +14,7 @@ struct LoopMetrics: Sendable {
     let viewersFailed: Counter
     let keyFrameRequests: Counter
     let relayLost: Counter
+    let microphonePackets: Counter
     let viewers: Gauge
 
     init(_ registry: MetricsRegistry) {
@@ -38,6 +39,8 @@ struct LoopMetrics: Sendable {
         viewersFailed = registry.counter("avatar_viewers_failed_total", help: "Viewers that failed or vanished.")
         keyFrameRequests = registry.counter("avatar_key_frame_requests_total", help: "PLI and FIR of viewers.")
         relayLost = registry.counter("avatar_relay_lost_total", help: "Times the external relay's allocation was lost.")
+        microphonePackets = registry.counter(
+            "avatar_microphone_packets_total", help: "Packets of sound received from viewers that are listened to.")
         viewers = registry.gauge("avatar_viewers", help: "Viewers at the moment.")
     }
 }

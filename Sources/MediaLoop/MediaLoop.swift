@@ -1,5 +1,5 @@
 package import Core
-internal import MediaPipeline
+package import MediaPipeline
 internal import Networking
 package import PeerConnection
 internal import Synchronization
@@ -112,19 +112,39 @@ package final class MediaLoop: MediaFrameSink, Sendable {
 
     /// Answers a viewer's offer. `remoteAddress` is the signaling connection's own remote address, so that a relay can
     /// permit it early.
+    /// - Parameter microphone: takes the sound that the viewer sends; without one it is counted and dropped. It is told its
+    ///   end exactly once, where the offer is refused at once.
     package func addViewer(
-        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool
+        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool,
+        microphone: (any MicrophoneSink)? = nil
     ) async throws(ViewerError) -> ViewerAnswer {
-        try await attempt { (board) throws(ViewerError) in
-            try board.addViewer(
-                stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: includeCandidates)
+        do throws(ViewerError) {
+            return try await attempt { (board) throws(ViewerError) in
+                try board.addViewer(
+                    stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: includeCandidates,
+                    microphone: microphone)
+            }
+        } catch {
+            microphone?.ended()
+            throw error
         }
     }
 
     /// Answers a further offer of the same viewer: an ICE restart or changed media sections. The answer's `events` is an
     /// ended stream; the first goes on.
-    package func renegotiate(viewer: ViewerID, offer: String) async throws(ViewerError) -> ViewerAnswer {
-        try await attempt { (board) throws(ViewerError) in try board.renegotiate(viewer, offer: offer) }
+    /// - Parameter microphone: takes the viewer's sound from now on, in place of the one before, which is told its end.
+    ///   Nil: all stays as it is. Where the offer is refused it is told its end and the one before goes on.
+    package func renegotiate(
+        viewer: ViewerID, offer: String, microphone: (any MicrophoneSink)? = nil
+    ) async throws(ViewerError) -> ViewerAnswer {
+        do throws(ViewerError) {
+            return try await attempt { (board) throws(ViewerError) in
+                try board.renegotiate(viewer, offer: offer, microphone: microphone)
+            }
+        } catch {
+            microphone?.ended()
+            throw error
+        }
     }
 
     /// Adds a trickled candidate line; a refused one is counted and otherwise ignored. False where it does not parse.

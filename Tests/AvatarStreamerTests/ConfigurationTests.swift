@@ -30,11 +30,11 @@ struct ConfigurationTests {
         let candidates = [
             "false", "true", "1234", "66", "7", "some-name", "ws://x", "turn:h:1", "stun:h:1", "127.0.0.9", "debug",
             "json",
-            "direct", "external", "64000", "sixteen-bytes-and-more",
+            "direct", "external", "64000", "sixteen-bytes-and-more", "http://h/v1", "openai", "1.5",
         ]
         for setting in Configuration.settings {
             let before = setting.text(Configuration())
-            let values = candidates.map { Setting.Value.scalar($0) } + [.list(["https://a.example"])]
+            let values = candidates.map { SettingValue.scalar($0) } + [.list(["https://a.example"])]
             let changed = values.lazy.compactMap { value -> Configuration? in
                 var configuration = Configuration()
                 let isStored = setting.store(value, &configuration)

@@ -26,13 +26,40 @@ struct SampleConfigurationTests {
             return
         }
         for entry in entries {
-            guard case .mapping(let inner) = entry.value.content else {
+            guard case .mapping(let inner) = entry.value.content, !inner.isEmpty else {
                 found.insert(entry.key)
                 continue
             }
             for key in inner { found.insert("\(entry.key).\(key.key)") }
         }
-        #expect(found == Set(Configuration.settings.map(\.key)))
+        #expect(found == Set(Configuration.settings.map(\.key)).union(Configuration.namedSections))
+    }
+
+    /// The sample with the examples of named entries switched on.
+    private func sampleWithExamples() throws -> String {
+        try sample().split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            if line.hasPrefix("#  ") { return String(line.dropFirst()) }
+            return line.hasSuffix(": {}") ? String(line.dropLast(3)) : String(line)
+        }.joined(separator: "\n")
+    }
+
+    @Test("Its example of an engine holds every key with its default, that of a profile is one")
+    func examples() throws {
+        let text = try sampleWithExamples()
+        let configuration = try ConfigurationReader.read(Array(text.utf8), file: "sample", environment: [:])
+        #expect(configuration.engines == ["player": Configuration.Engine()])
+        let profile = try #require(configuration.profiles["avatar_tutor_5"])
+        #expect(profile.engine == "player")
+        #expect(profile.conversation.answering.systemPrompt.contains("patient"))
+        #expect(profile.conversation.voice == Configuration.Voice())
+        guard case .mapping(let sections) = try YAMLParser.parse(Array(text.utf8)).content,
+            case .mapping(let engines) = sections.first(where: { $0.key == "engines" })?.value.content,
+            case .mapping(let keys) = engines.first?.value.content
+        else {
+            Issue.record("no engine in the sample")
+            return
+        }
+        #expect(Set(keys.map(\.key)) == Set(Configuration.Engine.settings.map(\.key)))
     }
 
     @Test("It explains every key and names every environment variable")

@@ -1,5 +1,6 @@
 import Core
 import Glibc
+import MediaPipeline
 import Networking
 import PeerConnection
 import Testing
@@ -116,11 +117,12 @@ final class LoopBench: Sendable {
 
     /// - Parameter trickles: the viewer's candidates follow its offer one by one.
     func join(
-        _ viewer: LoopbackViewer, remoteAddress: IPAddress? = nil, trickles: Bool = false
+        _ viewer: LoopbackViewer, remoteAddress: IPAddress? = nil, trickles: Bool = false,
+        microphone: (any MicrophoneSink)? = nil
     ) async throws -> Joined {
         let offer = await viewer.offer(includesCandidates: !trickles)
         let answer = try await media.addViewer(
-            stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: false)
+            stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: false, microphone: microphone)
         let events = Watched<[ViewerEvent]>([])
         let joined = Joined(viewer: viewer, answer: answer, events: events)
         Task { for await event in answer.events { events.update { $0.append(event) } } }

@@ -42,23 +42,25 @@ final class LoopbackViewer: @unchecked Sendable {
 
     /// - Parameter former: a viewer that has vanished, whose address this one takes over.
     static func make(
-        on loop: EventLoop, inPlaceOf former: LoopbackViewer? = nil, relay: Relay? = nil
+        on loop: EventLoop, inPlaceOf former: LoopbackViewer? = nil, relay: Relay? = nil, hasMicrophone: Bool = false
     ) async throws -> LoopbackViewer {
         let socket = try former?.socket ?? UDPSocket(binding: SocketAddress(.loopbackV4, 0))
         let context = try DTLSContext(certificate: DTLSCertificate())
-        let viewer = await loop.perform { LoopbackViewer(loop, socket, context, relay) }
+        let viewer = await loop.perform { LoopbackViewer(loop, socket, context, relay, hasMicrophone) }
         guard let viewer else { throw CancellationError() }
         return viewer
     }
 
-    private init(_ loop: EventLoop, _ socket: UDPSocket, _ context: DTLSContext, _ relay: Relay?) {
+    private init(
+        _ loop: EventLoop, _ socket: UDPSocket, _ context: DTLSContext, _ relay: Relay?, _ hasMicrophone: Bool
+    ) {
         self.loop = loop
         self.socket = socket
         self.relay = relay
         address = socket.localAddress
         var capabilities = MediaCapabilities()
         capabilities.sendsVideo = false
-        capabilities.sendsAudio = false
+        capabilities.sendsAudio = hasMicrophone
         capabilities.receivesVideo = true
         capabilities.receivesAudio = true
         peer = PeerConnection(
@@ -132,6 +134,19 @@ final class LoopbackViewer: @unchecked Sendable {
         _ = await loop.perform { [self] in
             peer.requestKeyFrame(now: loop.now)
             drain()
+        }
+    }
+
+    /// Sends one packet of its microphone.
+    func speak(_ payload: [UInt8], rtpTimestamp: UInt32) async {
+        _ = await loop.perform { [self] in
+            let frame = MediaFrame(
+                kind: .audio, payloads: PacketizedPayloads(single: payload), rtpTimestamp: rtpTimestamp,
+                presentationTime: loop.now, epoch: 0, capturedAt: loop.now)
+            guard let path = peer.path else { return }
+            var datagram = [UInt8](repeating: 0, count: 2048)
+            let written = datagram.withUnsafeMutableBytes { peer.write(frame, into: $0, now: loop.now) }
+            put(Array(datagram[..<written.byteCount]), to: path.remote)
         }
     }
 

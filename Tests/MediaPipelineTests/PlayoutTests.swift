@@ -5,58 +5,9 @@ import Testing
 
 @Suite("The playout")
 struct PlayoutTests {
-    /// Moves the clock in steps of a millisecond and gathers what the playout orders.
-    private struct Bench {
-        var clock = ManualClock()
-        var playout: Playout
-        var outputs: [Playout.Output] = []
-
-        init(isAvatar: Bool = true, hasSourceSound: Bool = false) {
-            playout = Playout(
-                configuration: Playout.Configuration(
-                    framesPerSecond: 30, hasSourceSound: hasSourceSound, isAvatar: isAvatar), origin: clock.now)
-        }
-
-        mutating func handle(_ input: Playout.Input) {
-            playout.handle(input, now: clock.now)
-            drain()
-        }
-
-        mutating func drain() {
-            while let output = playout.pollOutput() { outputs.append(output) }
-        }
-
-        mutating func run(milliseconds: Int) {
-            for _ in 0..<milliseconds {
-                clock.advance(by: .milliseconds(1))
-                if let deadline = playout.deadline, deadline <= clock.now { handle(.timeout) }
-            }
-        }
-
-        mutating func take() -> [Playout.Output] {
-            defer { outputs.removeAll() }
-            return outputs
-        }
-    }
-
-    private func pictures(_ outputs: [Playout.Output]) -> [(Playout.Picture, Playout.Stamp)] {
-        outputs.compactMap { if case .show(let picture, let stamp) = $0 { (picture, stamp) } else { nil } }
-    }
-
-    private func sounds(_ outputs: [Playout.Output]) -> [(Playout.Sound, Playout.Stamp)] {
-        outputs.compactMap { if case .play(let sound, let stamp) = $0 { (sound, stamp) } else { nil } }
-    }
-
-    private func part(packets: Int, phone: String = "aa") -> SpokenPart {
-        let seconds = Double(packets) * 0.02
-        return SpokenPart(
-            samples: [Int16](repeating: 1000, count: packets * OpusFormat.samplesPerPacket),
-            visemes: VisemeTrack(phones: [PhoneInterval(phone: phone, start: 0, end: seconds)]))
-    }
-
     @Test("does nothing and has no deadline while nobody watches")
     func pausedWithoutViewers() {
-        var bench = Bench()
+        var bench = PlayoutBench()
         #expect(bench.playout.deadline == nil)
         bench.run(milliseconds: 1000)
         #expect(bench.take().isEmpty)
@@ -68,25 +19,25 @@ struct PlayoutTests {
 
     @Test("sends 30 pictures and 50 packets a second, the first of each at once")
     func rates() {
-        var bench = Bench()
+        var bench = PlayoutBench()
         bench.run(milliseconds: 7)
         bench.handle(.viewerCountChanged(1))
         bench.handle(.timeout)
-        #expect(pictures(bench.outputs).count == 1)
+        #expect(bench.outputs.pictures.count == 1)
         bench.run(milliseconds: 999)
         let outputs = bench.take()
-        #expect((30...31).contains(pictures(outputs).count))
-        #expect((50...51).contains(sounds(outputs).count))
+        #expect((30...31).contains(outputs.pictures.count))
+        #expect((50...51).contains(outputs.sounds.count))
     }
 
     @Test("starts the idle loop at one of its key frames and follows it without a gap")
     func loop() {
-        var bench = Bench()
+        var bench = PlayoutBench()
         bench.handle(.loopBecameReady(frames: 240, keyFrameInterval: 30))
         bench.run(milliseconds: 10_700)
         bench.handle(.viewerCountChanged(1))
         bench.run(milliseconds: 9_000)
-        let indices = pictures(bench.take()).map { picture, _ in
+        let indices = bench.take().pictures.map { picture, _ in
             if case .loopFrame(let index) = picture { index } else { -1 }
         }
         #expect(indices[0] % 30 == 0)
@@ -95,7 +46,7 @@ struct PlayoutTests {
 
     @Test("never repeats a timestamp, however often viewers come and go")
     func risingTimestamps() {
-        var bench = Bench()
+        var bench = PlayoutBench()
         bench.handle(.loopBecameReady(frames: 240, keyFrameInterval: 30))
         for step in 0..<60 {
             bench.handle(.viewerCountChanged(1))
@@ -105,7 +56,7 @@ struct PlayoutTests {
             bench.run(milliseconds: step * 5 % 40)
         }
         let outputs = bench.take()
-        for stamps in [pictures(outputs).map(\.1), sounds(outputs).map(\.1)] {
+        for stamps in [outputs.pictures.map(\.1), outputs.sounds.map(\.1)] {
             #expect(zip(stamps, stamps.dropFirst()).allSatisfy { $1.rtpTimestamp > $0.rtpTimestamp })
             #expect(zip(stamps, stamps.dropFirst()).allSatisfy { $1.presentationTime > $0.presentationTime })
             #expect(zip(stamps, stamps.dropFirst()).allSatisfy { $1.sourceTime >= $0.sourceTime })
@@ -114,27 +65,25 @@ struct PlayoutTests {
 
     @Test("becomes live for speech with a fresh chain, and goes back to the loop where the motion meets its key frame")
     func speechAndBack() throws {
-        var bench = Bench()
+        var bench = PlayoutBench()
         bench.handle(.loopBecameReady(frames: 240, keyFrameInterval: 30))
         bench.handle(.viewerCountChanged(1))
         bench.run(milliseconds: 500)
         _ = bench.take()
         let id = UtteranceID("u")
-        bench.handle(.utteranceAccepted(id))
+        bench.handle(.utteranceBegan(id))
         bench.run(milliseconds: 100)
-        #expect(pictures(bench.take()).allSatisfy { if case .loopFrame = $0.0 { true } else { false } })
-        bench.handle(.partSynthesised(id, part(packets: 20)))
-        bench.handle(.synthesisEnded(id))
+        #expect(bench.take().pictures.allSatisfy { if case .loopFrame = $0.0 { true } else { false } })
+        bench.handle(.soundArrived(id, SpokenPart.tone(packets: 20)))
+        bench.handle(.utteranceEnded(id))
         bench.run(milliseconds: 2_000)
         let outputs = bench.take()
-        let shown = pictures(outputs)
-        let live = shown.filter { if case .live = $0.0 { true } else { false } }
-        guard case .live(_, _, let startsChain, let forceKeyFrame) = try #require(live.first).0 else { return }
-        #expect(startsChain && forceKeyFrame)
-        #expect(
-            live.dropFirst().allSatisfy { if case .live(_, _, false, false) = $0.0 { true } else { false } })
+        let shown = outputs.pictures
+        let first = try #require(outputs.livePictures.first)
+        #expect(first.startsChain && first.forceKeyFrame)
+        #expect(outputs.livePictures.dropFirst().allSatisfy { !$0.startsChain && !$0.forceKeyFrame })
         // The mouth opened, and is at rest again in the end.
-        let mouths = live.compactMap { if case .live(_, let mouth, _, _) = $0.0 { mouth.opening } else { nil } }
+        let mouths = outputs.livePictures.map(\.mouth.opening)
         #expect(try #require(mouths.max()) > 0.5)
         #expect(mouths.last == 0)
         // Back at a key frame of the loop, in a new epoch, with the encoder let go.
@@ -146,11 +95,11 @@ struct PlayoutTests {
         #expect(shown[returnIndex].1.epoch == shown[returnIndex - 1].1.epoch + 1)
         #expect(outputs.contains(.releaseEncoder))
         // The motion is the same on both sides of the seam.
-        if case .live(let motionTime, _, _, _) = shown[returnIndex - 1].0 {
-            #expect(Int((motionTime * 30).rounded()) % 240 == (index + 239) % 240)
+        if case .live(let last) = shown[returnIndex - 1].0 {
+            #expect(Int((last.motionTime * 30).rounded()) % 240 == (index + 239) % 240)
         }
         // Twenty packets of voice, a few of fading silence, then replayed silence.
-        let voiced = sounds(outputs).filter { if case .samples = $0.0 { true } else { false } }
+        let voiced = outputs.sounds.filter { if case .samples = $0.0 { true } else { false } }
         #expect((21...30).contains(voiced.count))
         #expect(outputs.contains(.report(.speechStarted(id))))
         #expect(
@@ -159,32 +108,34 @@ struct PlayoutTests {
 
     @Test("stops speaking at the next packet when interrupted, and ignores what the voice still brings")
     func interrupts() throws {
-        var bench = Bench()
+        var bench = PlayoutBench()
         bench.handle(.viewerCountChanged(1))
         for name in ["first", "second"] {
-            bench.handle(.utteranceAccepted(UtteranceID(name)))
-            bench.handle(.partSynthesised(UtteranceID(name), part(packets: 100)))
+            bench.handle(.utteranceBegan(UtteranceID(name)))
+            bench.handle(.soundArrived(UtteranceID(name), SpokenPart.tone(packets: 100)))
         }
         bench.run(milliseconds: 510)
         _ = bench.take()
         bench.handle(.interrupted)
-        let reports = bench.take()
+        let reports = bench.take().filter { if case .report = $0 { true } else { false } }
         guard case .report(.speechFinished(_, let position, true)) = try #require(reports.first) else {
             Issue.record("no report of the interruption")
             return
         }
         #expect((480...540).contains(position.milliseconds))
         #expect(reports.contains(.report(.speechFinished(UtteranceID("second"), position: .zero, interrupted: true))))
-        bench.handle(.partSynthesised(UtteranceID("first"), part(packets: 100)))
+        bench.handle(.soundArrived(UtteranceID("first"), SpokenPart.tone(packets: 100)))
         bench.run(milliseconds: 400)
-        for (sound, _) in sounds(bench.take()) {
-            if case .samples(let samples, _) = sound { #expect(samples.allSatisfy { $0 == 0 }) }
+        for (index, (sound, _)) in bench.take().sounds.enumerated() {
+            // The first packet's beginning fades, so that there is no click.
+            let silent = index == 0 ? 240 : 0
+            if case .samples(let samples, _) = sound { #expect(samples[silent...].allSatisfy { $0 == 0 }) }
         }
     }
 
     @Test("gives a hundred key frame requests one extra key frame a second")
     func coalescesKeyFrames() {
-        var bench = Bench(isAvatar: false)
+        var bench = PlayoutBench()
         bench.handle(.viewerCountChanged(1))
         bench.run(milliseconds: 1_500)
         _ = bench.take()
@@ -192,7 +143,9 @@ struct PlayoutTests {
             bench.handle(.keyFrameRequested)
             bench.run(milliseconds: 20)
         }
-        let forced = pictures(bench.take()).filter { if case .live(_, _, _, true) = $0.0 { true } else { false } }
+        let forced = bench.take().pictures.filter {
+            if case .live(let live) = $0.0 { live.forceKeyFrame } else { false }
+        }
         #expect((2...3).contains(forced.count))
         for (first, second) in zip(forced, forced.dropFirst()) {
             #expect(second.1.presentationTime - first.1.presentationTime >= .seconds(1))
@@ -201,7 +154,7 @@ struct PlayoutTests {
 
     @Test("leaves frames out when its driver comes late, and restarts the loop at a key frame")
     func lateDriver() throws {
-        var bench = Bench()
+        var bench = PlayoutBench()
         bench.handle(.loopBecameReady(frames: 240, keyFrameInterval: 30))
         bench.handle(.viewerCountChanged(1))
         bench.run(milliseconds: 500)
@@ -209,19 +162,19 @@ struct PlayoutTests {
         bench.clock.advance(by: .milliseconds(700))
         bench.handle(.timeout)
         let outputs = bench.take()
-        #expect(pictures(outputs).count == 1)
-        guard case .loopFrame(let index) = try #require(pictures(outputs).first).0 else { return }
+        #expect(outputs.pictures.count == 1)
+        guard case .loopFrame(let index) = try #require(outputs.pictures.first).0 else { return }
         #expect(index % 30 == 0)
-        #expect(sounds(outputs).count <= 2)
+        #expect(outputs.sounds.count <= 2)
         #expect(outputs.contains { if case .countSkippedFrames(let count) = $0 { count > 15 } else { false } })
     }
 
     @Test("reports an utterance that has no sound as finished")
     func emptyUtterance() {
-        var bench = Bench()
+        var bench = PlayoutBench()
         bench.handle(.viewerCountChanged(1))
-        bench.handle(.utteranceAccepted(UtteranceID("nothing")))
-        bench.handle(.synthesisEnded(UtteranceID("nothing")))
+        bench.handle(.utteranceBegan(UtteranceID("nothing")))
+        bench.handle(.utteranceEnded(UtteranceID("nothing")))
         bench.run(milliseconds: 50)
         #expect(
             bench.outputs.contains(

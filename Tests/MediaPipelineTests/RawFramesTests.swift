@@ -31,7 +31,7 @@ struct RawFramesTests {
         }
         #expect(greyPictures == 50)
         for await event in stage.events {
-            guard case .degraded(let reason) = event else { continue }
+            guard case .degraded(let reason?) = event else { continue }
             #expect(reason.contains("ended"))
             break
         }

@@ -66,6 +66,7 @@ struct StageTests {
         var events = stage.events.makeAsyncIterator()
         let started = await events.next()
         #expect(started == .speechStarted(utterance))
+        #expect(await events.next() == .activityChanged(.speaking))
         let firstSound = SystemClock.now() - asked
         // A debug build on a busy machine; released it is some 0.1 s.
         #expect(firstSound < .milliseconds(2_000), "first sound after \(firstSound.milliseconds) ms")

@@ -46,15 +46,21 @@ struct Bench {
     let service: SignalingService
     let directory: String
 
-    init(videoRoots: [String] = [], _ change: (inout SignalingConfiguration) -> Void = { _ in }) {
+    init(
+        videoRoots: [String] = [], configured: [String: StagePicture] = [:], directory: String? = nil,
+        _ change: (inout SignalingConfiguration) -> Void = { _ in }
+    ) {
         var configuration = SignalingConfiguration(publicWebSocketURL: "ws://203.0.113.9:9001")
         configuration.maximumSessions = 2
         configuration.sessionTimeout = .seconds(60)
         change(&configuration)
-        directory = FileManager.default.temporaryDirectory.appending(path: "avatars-\(UUID().uuidString)").path
+        let directory =
+            directory ?? FileManager.default.temporaryDirectory.appending(path: "avatars-\(UUID().uuidString)").path
+        self.directory = directory
         service = SignalingService(
             configuration: configuration, media: media,
-            avatars: AvatarLibrary(directory: directory, videoRoots: videoRoots, maximumCount: 3),
+            avatars: AvatarLibrary(
+                directory: directory, videoRoots: videoRoots, maximumCount: 3, configured: configured),
             metrics: MetricsRegistry(), random: .seeded(7), clock: clock.signaling)
     }
 
@@ -76,6 +82,17 @@ struct Bench {
             to: HTTPRequest(method: method, path: path, query: query, headers: headers, body: bytes))
         guard case .bytes(let bytes) = response.body else { return (response.status.code, response.headers, "") }
         return (response.status.code, response.headers, String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// A response whose body comes piece by piece.
+    func stream(
+        _ method: HTTPMethod, _ path: String, headers: HTTPHeaders
+    ) async -> (headers: HTTPHeaders, stream: AsyncStream<[UInt8]>?) {
+        var router = Router.answeringInJSON()
+        ManagementAPI(service: service).add(to: &router)
+        let response = await router.respondInTest(to: HTTPRequest(method: method, path: path, headers: headers))
+        guard case .stream(let stream) = response.body else { return (response.headers, nil) }
+        return (response.headers, stream)
     }
 
     func session(tutor: Int = 5) async throws -> Session {

@@ -32,8 +32,19 @@ struct ClientMessageTests {
         #expect(
             parse(#"{"type":"text_webrtc","content":"hi","avatar_id":"a","user_id":"u","tutor_id":1}"#)
                 == .success(.speak(.init(content: "hi", avatarID: "a", userID: "u", tutorID: 1))))
-        #expect(parse(#"{"type":"text","content":"hi","tutor_id":1}"#) == .success(.text(content: "hi", tutorID: 1)))
-        #expect(parse(#"{"type":"audio","data":"AAAA"}"#) == .success(.audio(data: "AAAA")))
+        #expect(
+            parse(
+                #"{"type":"text_webrtc","content":"hi","avatar_id":"a","user_id":"u","tutor_id":1,"verbatim":true}"#)
+                == .success(.speak(.init(content: "hi", avatarID: "a", userID: "u", tutorID: 1, isVerbatim: true))))
+        #expect(
+            parse(#"{"type":"text","content":"hi","tutor_id":1}"#)
+                == .success(.text(content: "hi", avatarID: nil, tutorID: 1)))
+        #expect(
+            parse(#"{"type":"audio","data":"AAEC","avatar_id":"a"}"#)
+                == .success(.audio(recording: [0, 1, 2], avatarID: "a")))
+        #expect(
+            parse(#"{"type":"audio","data":"data:audio/webm;codecs=opus;base64,AAEC"}"#)
+                == .success(.audio(recording: [0, 1, 2], avatarID: nil)))
         #expect(parse(#"{"type":"interrupt"}"#) == .success(.interrupt))
         #expect(parse(#"{"type":"restart_ice"}"#) == .success(.restartICE(userID: nil)))
         #expect(parse(#"{"type":"end_of_candidates","user_id":"u"}"#) == .success(.endOfCandidates(userID: "u")))
@@ -62,6 +73,9 @@ struct ClientMessageTests {
             complaint(#"{"type":"text","content":"hi"}"#, isSessionless: true)
                 == "tutor_id is required in sessionless mode")
         #expect(complaint(#"{"type":"dance"}"#) == "Unsupported message type: dance")
+        #expect(complaint(#"{"type":"audio"}"#) == "Audio data is required")
+        #expect(complaint(#"{"type":"audio","data":"data:audio/webm;base64,"}"#) == "data is not base64")
+        #expect(complaint(#"{"type":"audio","data":"no base64!"}"#) == "data is not base64")
     }
 
     @Test("What is no message is told apart from what is an unknown one")
@@ -82,6 +96,11 @@ struct ClientMessageTests {
         #expect(complaint(#"{"type":"init","avatar_id":"\#(long)"}"#)?.contains("avatar_id") == true)
         #expect(
             complaint(#"{"type":"text","tutor_id":1,"content":"\#(long)"}"#)?.contains("content is longer") == true)
+        let recording = String(repeating: "A", count: ClientMessageLimits.recording / 3 * 4 + 8)
+        #expect(complaint(#"{"type":"audio","data":"\#(recording)"}"#) == "data is longer than 10485760 bytes")
+        #expect(
+            complaint(#"{"type":"text","tutor_id":1,"content":"\#(String(repeating: "x", count: 1 << 20))"}"#)
+                == "content is longer than 32000 bytes")
         #expect(complaint(#"{"type":"\#(long)"}"#).map { $0.utf8.count < 100 } == true)
     }
 
@@ -93,6 +112,8 @@ struct ClientMessageTests {
                 #"{"type":"webrtc_ice_candidate","user_id":\#(number),"candidate":{"candidate":"x","sdpMLineIndex":\#(number)}}"#
             )
         }
-        #expect(parse(#"{"type":"text","content":"hi","tutor_id":2.0}"#) == .success(.text(content: "hi", tutorID: 2)))
+        #expect(
+            parse(#"{"type":"text","content":"hi","tutor_id":2.0}"#)
+                == .success(.text(content: "hi", avatarID: nil, tutorID: 2)))
     }
 }

@@ -89,6 +89,8 @@ struct ManagementAPITests {
         #expect(healthy["max_sessions"] == 2)
         #expect(healthy["degraded"] == [])
         #expect(healthy["active_connections"] == nil)
+        #expect(
+            healthy["conversation"] == ["voice": "a voice", "hearing": "off", "answering": "a script"])
         bench.media.state.withLock {
             $0.degraded = [DegradedPart(part: "voice", reason: "no Flite", remedy: "apt-get install libflite1")]
         }
@@ -219,11 +221,11 @@ struct ManagementAPITests {
         let bench = Bench()
         for number in 0..<3 {
             let request = try AvatarRequest(avatarID: "a\(number)", appliesBlur: false, tutorID: nil)
-            _ = try await bench.service.avatars.store(request, fileName: "x.mp4", video: [1])
+            _ = try await bench.service.storeAvatar(request, .init(fileName: "x.mp4", content: [1]))
         }
         let request = try AvatarRequest(avatarID: "a3", appliesBlur: false, tutorID: nil)
         await #expect(throws: RequestError(507, "Maximum avatars (3) reached")) {
-            try await bench.service.avatars.store(request, fileName: "x.mp4", video: [1])
+            try await bench.service.storeAvatar(request, .init(fileName: "x.mp4", content: [1]))
         }
     }
 }

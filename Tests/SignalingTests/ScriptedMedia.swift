@@ -1,4 +1,6 @@
+import Conversation
 import Core
+import MediaPipeline
 import Synchronization
 
 @testable import MediaLoop
@@ -15,11 +17,20 @@ final class ScriptedMedia: AvatarMedia {
         var calls: [String] = []
         var stages: [StageID: StagePicture] = [:]
         var viewers: [ViewerID: Viewer] = [:]
-        var speech: [StageID: [AsyncStream<SpeechEvent>.Continuation]] = [:]
+        /// The avatar whose profile each stage follows.
+        var avatars: [StageID: String] = [:]
+        var listeners: [StageID: [AsyncStream<ConversationEvent>.Continuation]] = [:]
         var lastViewer: UInt64 = 0
         var utterances = 0
         var degraded: [DegradedPart] = []
         var stageFailure: StageFailure?
+        /// What questions and texts are refused with.
+        var speechFailure: StageFailure?
+        /// What an interruption cuts off.
+        var interruptions: [Interruption] = []
+        var engines: [String: AvatarStatus] = [:]
+        var preparation: AsyncStream<AvatarStatus>.Continuation?
+        var videoProblem: String?
         var viewerError: ViewerError?
     }
     let state = Mutex(State())
@@ -40,9 +51,9 @@ final class ScriptedMedia: AvatarMedia {
         state.withLock { _ = $0.viewers[viewer]?.events.yield(event) }
     }
 
-    func emit(_ event: SpeechEvent, on stage: StageID) {
+    func emit(_ event: ConversationEvent, on stage: StageID) {
         state.withLock { state in
-            for continuation in state.speech[stage] ?? [] { continuation.yield(event) }
+            for continuation in state.listeners[stage] ?? [] { continuation.yield(event) }
         }
     }
 
@@ -52,10 +63,13 @@ final class ScriptedMedia: AvatarMedia {
         connectivity.browserConfiguration(now: WallTime(secondsSince1970: 1_800_000_000), name: name)
     }
 
-    func openStage(_ id: StageID, picture: StagePicture) throws(StageFailure) {
+    func openStage(_ id: StageID, picture: StagePicture, avatarID: String?) throws(StageFailure) {
         let failure = state.withLock { state -> StageFailure? in
             state.calls.append("open \(id)")
-            if state.stageFailure == nil { state.stages[id] = picture }
+            if state.stageFailure == nil {
+                state.stages[id] = picture
+                state.avatars[id] = avatarID
+            }
             return state.stageFailure
         }
         if let failure { throw failure }
@@ -69,27 +83,78 @@ final class ScriptedMedia: AvatarMedia {
                 record.events.finish()
                 state.viewers.removeValue(forKey: viewer)
             }
-            for continuation in state.speech.removeValue(forKey: id) ?? [] { continuation.finish() }
+            for continuation in state.listeners.removeValue(forKey: id) ?? [] { continuation.finish() }
         }
     }
 
-    func speak(_ text: String, on stage: StageID) throws(StageFailure) -> UtteranceID {
+    private func note(_ call: String) throws(StageFailure) {
+        let failure = state.withLock { state in
+            state.calls.append(call)
+            return state.speechFailure
+        }
+        if let failure { throw failure }
+    }
+
+    private func nextUtterance() -> UtteranceID {
         state.withLock { state in
-            state.calls.append("speak \(stage): \(text)")
             state.utterances += 1
             return UtteranceID("u\(state.utterances)")
         }
     }
 
-    func interrupt(_ stage: StageID) {
-        state.withLock { $0.calls.append("interrupt \(stage)") }
+    func ask(_ text: String, isAloud: Bool, on stage: StageID) async throws(StageFailure) {
+        try note("ask \(stage)\(isAloud ? "" : " in silence"): \(text)")
     }
 
-    func speechEvents(of stage: StageID) -> AsyncStream<SpeechEvent> {
-        let (stream, continuation) = AsyncStream<SpeechEvent>.makeStream()
-        state.withLock { $0.speech[stage, default: []].append(continuation) }
+    func ask(recording: [UInt8], isAloud: Bool, on stage: StageID) async throws(StageFailure) {
+        try note("ask \(stage)\(isAloud ? "" : " in silence") by a recording: \(recording.count)")
+    }
+
+    func say(_ text: String, on stage: StageID) async throws(StageFailure) -> UtteranceID {
+        try note("say \(stage): \(text)")
+        return nextUtterance()
+    }
+
+    func say(recording: [UInt8], on stage: StageID) async throws(StageFailure) -> UtteranceID {
+        try note("play \(stage): \(recording.count)")
+        return nextUtterance()
+    }
+
+    func interrupt(_ stage: StageID) async -> [Interruption] {
+        state.withLock { state in
+            state.calls.append("interrupt \(stage)")
+            return state.interruptions
+        }
+    }
+
+    func conversationEvents(of stage: StageID) -> AsyncStream<ConversationEvent> {
+        let (stream, continuation) = AsyncStream<ConversationEvent>.makeStream()
+        state.withLock { $0.listeners[stage, default: []].append(continuation) }
         return stream
     }
+
+    var conversationNames: ConversationNames {
+        ConversationNames(voice: "a voice", hearing: "off", answering: "a script")
+    }
+
+    var engines: [String] { state.withLock { Array($0.engines.keys) } }
+
+    func status(ofEngine engine: String, avatar: String) -> AvatarStatus {
+        state.withLock { $0.engines[engine] ?? .failed(reason: "no such engine") }
+    }
+
+    func prepare(
+        engine: String, avatar: String, videoPath: String, appliesBlur: Bool
+    ) -> AsyncStream<AvatarStatus> {
+        let (stream, continuation) = AsyncStream<AvatarStatus>.makeStream()
+        state.withLock { state in
+            state.calls.append("prepare \(avatar) on \(engine)\(appliesBlur ? " blurred" : "")")
+            state.preparation = continuation
+        }
+        return stream
+    }
+
+    func problem(withVideo path: String) -> String? { state.withLock { $0.videoProblem } }
 
     func addViewer(
         stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool

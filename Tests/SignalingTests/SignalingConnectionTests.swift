@@ -1,5 +1,7 @@
+import Conversation
 import Core
 import MediaLoop
+import MediaPipeline
 import Synchronization
 import Testing
 
@@ -14,8 +16,11 @@ struct SignalingConnectionTests {
         ]
     }
 
-    private func speech(_ text: String) -> JSONValue {
-        ["type": "text_webrtc", "content": .string(text), "avatar_id": "a", "user_id": "u", "tutor_id": 1]
+    private func verbatim(_ text: String) -> JSONValue {
+        [
+            "type": "text_webrtc", "content": .string(text), "avatar_id": "a", "user_id": "u", "tutor_id": 1,
+            "verbatim": true,
+        ]
     }
 
     @Test("An offer is answered first, candidates follow")
@@ -52,16 +57,16 @@ struct SignalingConnectionTests {
         let second = await bench.connect(.session(two.id))
         await first.say(offerMessage())
         await second.say(offerMessage())
-        let reply = await first.say(speech("good morning"))
+        let reply = await first.say(verbatim("good morning"))
         #expect(
             reply == [
                 .textComplete(content: "good morning", role: "assistant"),
                 .processingStatus(status: "generating_audio_video", message: "Generating audio and video"),
             ])
-        #expect(bench.media.calls.last == "speak session:\(one.id): good morning")
-        bench.media.emit(.started(UtteranceID("u1")), on: StageID("session:\(one.id)"))
+        #expect(bench.media.calls.last == "say session:\(one.id): good morning")
+        bench.media.emit(.speechStarted(UtteranceID("u1")), on: StageID("session:\(one.id)"))
         bench.media.emit(
-            .finished(UtteranceID("u1"), position: .seconds(1), isInterrupted: false),
+            .speechFinished(UtteranceID("u1"), position: .seconds(1), interrupted: false),
             on: StageID("session:\(one.id)"))
         let messages = await first.messages(count: 6)
         #expect(
@@ -78,7 +83,7 @@ struct SignalingConnectionTests {
     func speakingToNobody() async {
         let bench = Bench()
         let client = await bench.connect(.user("7"))
-        #expect(await client.say(speech("hello")) == [.error(content: ClientMessageError.noPeerConnection.content)])
+        #expect(await client.say(verbatim("hello")) == [.error(content: ClientMessageError.noPeerConnection.content)])
         #expect(client.closeCode == nil)
         #expect(await client.say(["type": "ping"]) == [.pong])
     }
@@ -216,7 +221,7 @@ struct SignalingConnectionTests {
     func avatars() async throws {
         let bench = Bench()
         let avatar = try AvatarRequest(avatarID: "anna", appliesBlur: false, tutorID: nil)
-        let entry = try await bench.service.avatars.store(avatar, fileName: "a.mp4", video: [1, 2, 3])
+        let entry = try await bench.service.storeAvatar(avatar, .init(fileName: "a.mp4", content: [1, 2, 3]))
         let known = await bench.connect(.user("7"))
         await known.say(["type": "init", "avatar_id": "anna"])
         await known.say(offerMessage())

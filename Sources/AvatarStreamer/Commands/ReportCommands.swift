@@ -20,15 +20,31 @@ enum ReportCommands {
 
     /// Every setting as it will be used; credentials are not shown.
     static func settings(of configuration: Configuration) -> String {
+        var lines = lines(of: configuration, Configuration.settings)
+        lines += self.lines(of: configuration, Configuration.engineSection)
+        lines += self.lines(of: configuration, Configuration.profileSection)
+        return lines.joined(separator: "\n")
+    }
+
+    private static func lines<Entry>(of configuration: Configuration, _ section: NamedSection<Entry>) -> [String] {
+        let entries = configuration[keyPath: section.path].sorted { $0.key < $1.key }
+        guard !entries.isEmpty else { return ["\(section.name): {}"] }
+        return ["\(section.name):"]
+            + entries.flatMap { name, entry in
+                ["  \(name):"] + lines(of: entry, section.settings).map { "    \($0)" }
+            }
+    }
+
+    private static func lines<Root>(of root: Root, _ settings: [Setting<Root>]) -> [String] {
         var lines: [String] = []
         var section: String?
-        for setting in Configuration.settings {
+        for setting in settings {
             if setting.section != section, let name = setting.section { lines.append("\(name):") }
             section = setting.section
-            let text = setting.text(configuration)
-            let shown = setting.isSecret && text != "\"\"" ? "(set)" : text
-            lines.append(setting.section == nil ? "\(setting.key): \(shown)" : "  \(setting.name): \(shown)")
+            let text = setting.text(root)
+            let shown = setting.isSecret && text != "\"\"" && text != "[]" ? "(set)" : text
+            lines.append("\(setting.section == nil ? "" : "  ")\(setting.name): \(shown)")
         }
-        return lines.joined(separator: "\n")
+        return lines
     }
 }

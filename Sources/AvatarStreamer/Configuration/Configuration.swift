@@ -103,4 +103,10 @@ struct Configuration: Equatable, Sendable {
     var storage = Storage()
     var logging = Logging()
     var shutdown = Shutdown()
+    /// What holds for every avatar whose profile says nothing else.
+    var conversation = Conversation()
+    /// By name.
+    var engines: [String: Engine] = [:]
+    /// By avatar id.
+    var profiles: [String: Profile] = [:]
 }

@@ -1,8 +1,8 @@
 /// Lays a YAML file and the environment over the embedded defaults and collects everything that is wrong.
 struct ConfigurationReader {
     private let file: String
-    private var configuration = Configuration()
-    private var problems: [ConfigurationProblem] = []
+    private(set) var configuration = Configuration()
+    private(set) var problems: [ConfigurationProblem] = []
     /// Where each key got its value, for complaints about values that contradict each other.
     private var places: [String: ConfigurationProblem.Place] = [:]
 
@@ -11,9 +11,20 @@ struct ConfigurationReader {
         _ text: [UInt8]?, file: String, environment: [String: String]
     ) throws(InvalidConfiguration) -> Configuration {
         var reader = ConfigurationReader(file: file)
-        if let text { reader.apply(text) }
+        let entries = text.map { reader.parse($0) } ?? []
+        var whole = Configuration()
+        reader.apply(
+            entries.filter { !Configuration.namedSections.contains($0.key) }, of: Configuration.settings, to: &whole,
+            besides: Configuration.namedSections)
+        reader.configuration = whole
         reader.apply(environment)
-        reader.checkRelations()
+        // A profile begins as what holds for every avatar, so it comes after all of that is known.
+        for entry in entries {
+            reader.apply(entry, as: Configuration.engineSection)
+            reader.apply(entry, as: Configuration.profileSection)
+        }
+        // A value that is wrong in itself need not be complained of twice.
+        if reader.problems.isEmpty { reader.checkRelations() }
         guard reader.problems.isEmpty else { throw InvalidConfiguration(problems: reader.problems) }
         return reader.configuration
     }
@@ -24,61 +35,106 @@ struct ConfigurationReader {
 
     // MARK: The file
 
-    private mutating func apply(_ text: [UInt8]) {
+    private mutating func parse(_ text: [UInt8]) -> [YAMLNode.Entry] {
         let root: YAMLNode
         do throws(YAMLParseError) {
             root = try YAMLParser.parse(text)
         } catch {
             report(.syntax, line: error.line, key: "", found: error.found, expected: error.expected)
-            return
+            return []
         }
         guard case .mapping(let entries) = root.content else {
             report(.syntax, line: root.line, key: "", found: root.summary, expected: "keys and sections")
-            return
+            return []
         }
+        return entries
+    }
+
+    /// Stores the keys and sections of one level, the file's own or that of a named entry below `prefix`.
+    private mutating func apply<Root>(
+        _ entries: [YAMLNode.Entry], of settings: [Setting<Root>], to root: inout Root,
+        prefix: String = "", besides others: [String] = []
+    ) {
         for entry in entries {
-            if let setting = Configuration.settings.first(where: { $0.key == entry.key }) {
-                store(entry, as: setting)
-            } else if Configuration.settings.contains(where: { $0.section == entry.key }) {
-                applySection(entry)
-            } else {
+            if let setting = settings.first(where: { $0.key == entry.key }) {
+                store(entry, as: setting, to: &root, key: prefix + entry.key)
+                continue
+            }
+            let section = settings.filter { $0.section == entry.key }
+            guard !section.isEmpty else {
+                var known: [String] = []
+                for name in settings.map({ $0.section ?? $0.key }) + others where !known.contains(name) {
+                    known.append(name)
+                }
                 report(
-                    .unknownSection, line: entry.line, key: entry.key, found: "an unknown key",
-                    expected: "one of \(Self.topLevelNames.joined(separator: ", "))")
+                    prefix.isEmpty ? .unknownSection : .unknownKey, line: entry.line,
+                    key: prefix + entry.key.prefix(60), found: "an unknown key",
+                    expected: "one of \(known.joined(separator: ", "))")
+                continue
+            }
+            for inner in keys(of: entry, prefix: prefix) {
+                if let setting = section.first(where: { $0.name == inner.key }) {
+                    store(inner, as: setting, to: &root, key: prefix + setting.key)
+                } else {
+                    report(
+                        .unknownKey, line: inner.line, key: "\(prefix)\(entry.key).\(inner.key.prefix(60))",
+                        found: "an unknown key",
+                        expected: "one of \(section.map(\.name).joined(separator: ", "))")
+                }
             }
         }
     }
 
-    private mutating func applySection(_ section: YAMLNode.Entry) {
-        // A section whose keys are all commented out.
-        if case .scalar("", isPlain: true) = section.value.content { return }
-        guard case .mapping(let entries) = section.value.content else {
+    /// Stores the entries of a section in which the operator names the keys.
+    private mutating func apply<Entry>(_ entry: YAMLNode.Entry, as section: NamedSection<Entry>) {
+        guard entry.key == section.name else { return }
+        let named = keys(of: entry, prefix: "")
+        guard named.count <= section.maximumCount else {
             report(
-                .wrongValue, line: section.value.line, key: section.key, found: section.value.summary,
-                expected: "a section of keys")
+                .wrongValue, line: entry.line, key: section.name, found: "\(named.count) entries",
+                expected: "at most \(section.maximumCount)")
             return
         }
-        let settings = Configuration.settings.filter { $0.section == section.key }
-        for entry in entries {
-            if let setting = settings.first(where: { $0.name == entry.key }) {
-                store(entry, as: setting)
-            } else {
+        for one in named {
+            guard SettingRule.isPlainName(one.key) else {
                 report(
-                    .unknownKey, line: entry.line, key: "\(section.key).\(entry.key.prefix(60))",
-                    found: "an unknown key", expected: "one of \(settings.map(\.name).joined(separator: ", "))")
+                    .wrongValue, line: one.line, key: "\(section.name).\(one.key.prefix(60))", found: "that name",
+                    expected: "a name of 1 to 64 letters, digits, hyphens and underscores")
+                continue
             }
+            places["\(section.name).\(one.key)"] = .file(file, line: one.line)
+            var made = section.initial(configuration)
+            apply(
+                keys(of: one, prefix: "\(section.name)."), of: section.settings, to: &made,
+                prefix: "\(section.name).\(one.key).")
+            configuration[keyPath: section.path][one.key] = made
         }
     }
 
-    private mutating func store(_ entry: YAMLNode.Entry, as setting: Setting) {
-        places[setting.key] = .file(file, line: entry.line)
-        if let value = Self.value(entry.value), setting.store(value, &configuration) { return }
+    /// The keys below a key; none where all of them are commented out.
+    private mutating func keys(of section: YAMLNode.Entry, prefix: String) -> [YAMLNode.Entry] {
+        switch section.value.content {
+        case .scalar("", isPlain: true): return []
+        case .mapping(let entries): return entries
+        case .scalar, .sequence:
+            report(
+                .wrongValue, line: section.value.line, key: prefix + section.key.prefix(60),
+                found: section.value.summary, expected: "a section of keys")
+            return []
+        }
+    }
+
+    private mutating func store<Root>(
+        _ entry: YAMLNode.Entry, as setting: Setting<Root>, to root: inout Root, key: String
+    ) {
+        places[key] = .file(file, line: entry.line)
+        if let value = Self.value(entry.value), setting.store(value, &root) { return }
         report(
-            .wrongValue, line: entry.line, key: setting.key,
+            .wrongValue, line: entry.line, key: key,
             found: setting.isSecret ? "another value" : entry.value.summary, expected: setting.expected)
     }
 
-    private static func value(_ node: YAMLNode) -> Setting.Value? {
+    private static func value(_ node: YAMLNode) -> SettingValue? {
         switch node.content {
         case .scalar(let text, _): return .scalar(text)
         case .sequence(let items):
@@ -90,15 +146,6 @@ struct ConfigurationReader {
             return .list(texts)
         case .mapping: return nil
         }
-    }
-
-    private static var topLevelNames: [String] {
-        var names: [String] = []
-        for setting in Configuration.settings {
-            let name = setting.section ?? setting.key
-            if !names.contains(name) { names.append(name) }
-        }
-        return names
     }
 
     // MARK: The environment
@@ -116,48 +163,15 @@ struct ConfigurationReader {
         }
     }
 
-    // MARK: What must fit together
+    // MARK: Complaints
 
-    private mutating func checkRelations() {
-        // A value that is wrong in itself need not be complained of twice.
-        guard problems.isEmpty else { return }
-        let webRTC = configuration.webRTC
-        if webRTC.portMaximum < webRTC.portMinimum {
-            contradict(
-                "webrtc.port_max", found: "\(webRTC.portMaximum)",
-                expected: "at least webrtc.port_min, which is \(webRTC.portMinimum)")
-        }
-        if configuration.management.port == configuration.signaling.port {
-            contradict(
-                "signaling.port", found: "\(configuration.signaling.port)",
-                expected: "another port than management.port has")
-        }
-        for (key, value) in [
-            ("avatar.width", configuration.avatar.width), ("avatar.height", configuration.avatar.height),
-        ]
-        where value % 2 != 0 {
-            contradict(key, found: "\(value)", expected: "an even number: VP8 halves the colour planes")
-        }
-        checkExternalRelay()
-    }
-
-    private mutating func checkExternalRelay() {
-        let webRTC = configuration.webRTC
-        guard configuration.relay == .external, configuration.connectivity != .direct else { return }
-        if webRTC.turnServer.isEmpty {
-            contradict("webrtc.turn_server", found: "nothing", expected: "turn:HOST:PORT, since relay is external")
-        }
-        if webRTC.turnSharedSecret.isEmpty, webRTC.turnUsername.isEmpty || webRTC.turnPassword.isEmpty {
-            contradict(
-                "webrtc.turn_username", found: "no complete credential",
-                expected: "turn_username and turn_password, or turn_shared_secret, since relay is external")
-        }
-    }
-
-    private mutating func contradict(_ key: String, found: String, expected: String) {
+    /// `key` is complained of where it stands, else where the first of `otherwise` does that was given at all.
+    mutating func contradict(_ key: String, otherwise: String..., found: String, expected: String) {
+        let place = ([key] + otherwise).compactMap { places[$0] }.first
+        guard problems.count < 100 else { return }
         problems.append(
             ConfigurationProblem(
-                code: .contradiction, place: places[key] ?? .defaults, key: key, found: found, expected: expected))
+                code: .contradiction, place: place ?? .defaults, key: key, found: found, expected: expected))
     }
 
     private mutating func report(

@@ -73,6 +73,14 @@ extension TestedLibrary {
             reason: "phoneme times are read from its utterance structures, whose layout is 2.2's",
             loaded: { LoadedLibraries.fileSuffix("libflite.so.") }),
         TestedLibrary(
+            name: "PocketSphinx", package: "libpocketsphinx3", from: .init(3, 0), below: .init(4),
+            reason: "the interface of 5prealpha (its library is numbered 3.0.0); 5.0 changed settings and search modules",
+            loaded: { LoadedLibraries.fileSuffix("libpocketsphinx.so.") }),
+        TestedLibrary(
+            name: "webrtc-audio-processing", package: "libwebrtc-audio-processing1", from: .init(1, 0), below: .init(2),
+            reason: "the voice detector of 0.3 (its library is numbered 1.0.0); 1.0 moved everything to other headers",
+            loaded: { LoadedLibraries.fileSuffix("libwebrtc_audio_processing.so.") }),
+        TestedLibrary(
             name: "libwebsockets", package: "libwebsockets17", from: .init(4, 1, 6), below: .init(4, 4),
             reason: "4.1.6 is Debian 12's; the close and timeout callbacks differ before 4.1",
             loaded: { LoadedLibraries.text("lws_get_library_version") }),

@@ -95,6 +95,31 @@ enum Composition {
         return stage
     }
 
+    /// What the configuration's profiles show, by avatar id.
+    static func pictures(_ configuration: Configuration) -> [String: StagePicture] {
+        var pictures: [String: StagePicture] = [:]
+        for (id, profile) in configuration.profiles {
+            pictures[id] =
+                profile.engine.isEmpty
+                ? .builtIn
+                : .engine(name: profile.engine, avatar: profile.engineAvatar.isEmpty ? id : profile.engineAvatar)
+        }
+        return pictures
+    }
+
+    static func engine(_ name: String, _ configuration: Configuration.Engine) -> EngineConfiguration {
+        var environment: [String: String] = [:]
+        for variable in configuration.environment {
+            let name = variable.prefix { $0 != "=" }
+            environment[String(name)] = String(variable.dropFirst(name.count + 1))
+        }
+        return EngineConfiguration(
+            name: name, command: configuration.command, endpoint: configuration.endpoint,
+            serverSecretKeyFile: given(configuration.serverSecretKeyFile),
+            clientPublicKeys: configuration.clientPublicKeys, maximumRestarts: configuration.maximumRestarts,
+            idleMemoryLimit: configuration.idleMemoryMegabytes << 20, environment: environment)
+    }
+
     static func signaling(_ configuration: Configuration, publicAddress: IPAddress) -> SignalingConfiguration {
         var url = configuration.signaling.publicURL
         while url.hasSuffix("/") { url.removeLast() }
@@ -142,6 +167,8 @@ enum Composition {
         SignalingRoutes(service: service).add(to: &signaling)
         var limits = ListenerConfiguration.Limits()
         limits.webSocketMessagesPerSecond = 50
+        // A recorded question comes whole; few of that size may wait, and questions are answered one by one.
+        limits.webSocketMessageBytes = ClientMessageLimits.message
         return [
             ListenerConfiguration(
                 name: "management", address: address(configuration.management.host, configuration.management.port),

@@ -3,6 +3,7 @@
 #include "Addresses.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -10,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef UDP_SEGMENT
@@ -79,6 +81,22 @@ void clinux_eventfd_drain(int descriptor) {
 }
 
 void clinux_name_thread(const char *name) { (void)pthread_setname_np(pthread_self(), name); }
+
+int clinux_process_descriptor(int process) {
+    int descriptor = (int)syscall(SYS_pidfd_open, process, 0);  // Close-on-exec by itself.
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+int clinux_pipe(int ends[2], int ours) {
+    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+    if (fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0) {
+        int code = errno;
+        close(ends[0]);
+        close(ends[1]);
+        return -code;
+    }
+    return 0;
+}
 
 // MARK: Sockets
 

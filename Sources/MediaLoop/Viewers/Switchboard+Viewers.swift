@@ -1,4 +1,5 @@
 internal import Core
+internal import MediaPipeline
 internal import Networking
 internal import PeerConnection
 internal import TURNClient
@@ -11,7 +12,8 @@ extension Switchboard {
 
     /// Answers a new viewer's offer.
     func addViewer(
-        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool
+        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool,
+        microphone: (any MicrophoneSink)?
     ) throws(ViewerError) -> ViewerAnswer {
         guard !isDraining else { throw ViewerError(.draining, "The server is shutting down") }
         guard stages[stage] != nil else { throw ViewerError(.stageUnknown, "There is no stage \(stage)") }
@@ -47,6 +49,7 @@ extension Switchboard {
             of: ViewerEvent.self, bufferingPolicy: .bufferingNewest(64))
         let viewer = Viewer(
             id: id, stage: stage, signalingAddress: remoteAddress, peer: peer, events: continuation, created: loop.now)
+        viewer.listen(with: microphone)
         viewers[id] = viewer
         enlist(viewer)
         metrics.viewersTotal.increment()
@@ -65,7 +68,9 @@ extension Switchboard {
     }
 
     /// Answers a further offer: an ICE restart, or changed media sections.
-    func renegotiate(_ id: ViewerID, offer: String) throws(ViewerError) -> ViewerAnswer {
+    func renegotiate(
+        _ id: ViewerID, offer: String, microphone: (any MicrophoneSink)?
+    ) throws(ViewerError) -> ViewerAnswer {
         guard let viewer = viewers[id] else { throw ViewerError(.viewerUnknown, "There is no viewer \(id)") }
         let answer: String
         do {
@@ -74,6 +79,7 @@ extension Switchboard {
             metrics.refusedOffer.increment()
             throw ViewerError(.invalidOffer, "\(error)")
         }
+        if microphone != nil { viewer.listen(with: microphone) }
         enlist(viewer)
         permitCandidates(in: offer, of: viewer)
         drain(viewer)
@@ -204,7 +210,11 @@ extension Switchboard {
             fail(viewer, ConnectionPhase(phase), reason)
         case .closed:
             forget(viewer)
-        case .dtlsConnected, .rtpReceived, .applicationData:
+        case .rtpReceived(let packet):
+            guard packet.kind == .audio, let microphone = viewer.microphone else { break }
+            metrics.microphonePackets.increment()
+            microphone.receive(packet, now: loop.now)
+        case .dtlsConnected, .applicationData:
             break
         }
     }
@@ -236,6 +246,7 @@ extension Switchboard {
         }
         externalRelay?.forget(viewer)
         metrics.viewers.set(Double(viewers.count))
+        viewer.listen(with: nil)
         viewer.enter(.closed)
         viewer.events.finish()
     }

@@ -1,4 +1,5 @@
 internal import Core
+internal import MediaPipeline
 internal import PeerConnection
 internal import TURNClient
 
@@ -28,6 +29,8 @@ final class Viewer {
     var boundAddress: SocketAddress?
     /// Candidates that wait for a permission.
     var heldCandidateCount = 0
+    /// Where the viewer's own sound goes; nil where nobody listens.
+    private(set) var microphone: (any MicrophoneSink)?
 
     init(
         id: ViewerID, stage: StageID, signalingAddress: IPAddress?, peer: consuming PeerConnection,
@@ -39,6 +42,13 @@ final class Viewer {
         self.peer = peer
         self.events = events
         self.created = created
+    }
+
+    /// Gives the viewer's sound to `new` from now on. Without a listener the peer keeps nothing of what it receives.
+    func listen(with new: (any MicrophoneSink)?) {
+        microphone?.ended()
+        microphone = new
+        peer.deliversReceivedMedia = new != nil
     }
 
     /// Tells signaling about a new state, once.

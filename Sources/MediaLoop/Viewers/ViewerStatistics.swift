@@ -15,6 +15,8 @@ package struct ViewerStatistics: Sendable {
     /// 0...1, as the viewer's last receiver report says.
     package var fractionLost: Double = 0
     package var keyFrameRequests: UInt64 = 0
+    /// Of its microphone.
+    package var soundPacketsReceived: UInt64 = 0
 
     package init() {}
 
@@ -28,5 +30,6 @@ package struct ViewerStatistics: Sendable {
         packetsRetransmitted = peer.video?.packetsRetransmitted ?? 0
         fractionLost = peer.video?.fractionLost ?? 0
         keyFrameRequests = peer.keyFrameRequests
+        soundPacketsReceived = peer.receivedAudio?.packetsReceived ?? 0
     }
 }

@@ -2,7 +2,7 @@ internal import Core
 internal import PeerConnection
 internal import Synchronization
 
-/// The idle motion, drawn and encoded once, ready to be replayed to any number of stages.
+/// An idle motion, drawn and encoded once, ready to be replayed to any number of stages.
 package final class IdleLoop: Sendable {
     /// What a loop is made for; stages with the same key share one.
     package struct Key: Hashable, Sendable {
@@ -35,27 +35,44 @@ package final class IdleLoop: Sendable {
     package var byteCount: Int { frames.reduce(0) { $0 + $1.storage.count } }
     package var frameCount: Int { frames.count }
 
-    package init(key: Key) throws(CodecError) {
-        guard let painter = AvatarPainter(width: key.width, height: key.height) else {
-            throw CodecError(code: .unavailable, reason: "Cairo refuses \(key.width)x\(key.height)")
-        }
+    /// Encodes `pictureCount` pictures as `draw` makes them, one after the other from 0 on; key frames are where the
+    /// index is a multiple of the key's interval. What `draw` throws ends it.
+    package init(
+        key: Key, pictureCount: Int, draw: (Int, borrowing I420Picture) throws -> Void
+    ) throws(CodecError) {
+        guard pictureCount > 0 else { throw CodecError(code: .encodeFailed, reason: "a loop of no pictures") }
         var encoder = try VP8Encoder(
             VP8Encoder.Configuration(
                 width: key.width, height: key.height, framesPerSecond: key.framesPerSecond, bitRate: key.bitRate,
                 effort: .thorough))
         let picture = I420Picture(width: key.width, height: key.height)
-        let count = key.frameCount
         var frames: [PacketizedPayloads] = []
-        frames.reserveCapacity(count)
-        for index in 0..<count {
-            // The motion is stretched by the little that rounding to whole intervals asks for.
-            painter.paint(IdleMotion.pose(at: Double(index) * IdleMotion.period / Double(count)))
-            picture.convert(from: painter.canvas)
+        frames.reserveCapacity(pictureCount)
+        for index in 0..<pictureCount {
+            do {
+                try draw(index, picture)
+            } catch {
+                let reason = (error as? SourceError)?.reason ?? "\(error)"
+                throw CodecError(code: .encodeFailed, reason: "picture \(index) of the loop: \(reason)")
+            }
             let isKeyFrame = index % max(1, key.keyFrameInterval) == 0
             frames.append(try encoder.encode(picture, forceKeyFrame: isKeyFrame).payloads)
         }
         self.key = key
         self.frames = frames
+    }
+
+    /// The drawn avatar's idle motion.
+    package convenience init(key: Key) throws(CodecError) {
+        guard let painter = AvatarPainter(width: key.width, height: key.height) else {
+            throw CodecError(code: .unavailable, reason: "Cairo refuses \(key.width)x\(key.height)")
+        }
+        let count = key.frameCount
+        try self.init(key: key, pictureCount: count) { index, picture in
+            // The motion is stretched by the little that rounding to whole intervals asks for.
+            painter.paint(IdleMotion.pose(at: Double(index) * IdleMotion.period / Double(count)))
+            picture.convert(from: painter.canvas)
+        }
     }
 }
 

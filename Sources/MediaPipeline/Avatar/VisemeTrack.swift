@@ -14,13 +14,18 @@ package struct PhoneInterval: Equatable, Sendable {
 
 /// The mouth over time: one target shape a phone, blended so that the lips glide and closures still close.
 package struct VisemeTrack: Sendable, Equatable {
-    private struct Target: Sendable, Equatable {
+    struct Target: Sendable, Equatable {
         var time: Double
         var shape: MouthShape
     }
     private var targets: [Target] = []
 
     package init() {}
+
+    /// `targets` in rising order of time.
+    init(targets: [Target]) {
+        self.targets = targets
+    }
 
     package init(phones: [PhoneInterval]) {
         for interval in phones where interval.end > interval.start {

@@ -27,6 +27,8 @@ final class FrameProcess: PictureSource {
         pictures.close()
     }
 
+    var wantsSound: Bool { false }
+
     func draw(_ moment: PictureMoment, into picture: borrowing I420Picture) throws(SourceError) {
         if !isStarted {
             isStarted = true

@@ -24,19 +24,42 @@ internal import CFFmpeg
     /// Seconds, some eleven days: a file may claim any time for a frame, and all that follows reckons in samples of it.
     static let latestTime = 1e6
 
+    /// The bytes of a file that is held in memory; freed after the format that reads it.
+    private let memory: MemoryFile?
+
     /// Nil where the file has no such stream.
-    init?(path: String, kind: Kind) throws(SourceError) {
+    convenience init?(path: String, kind: Kind) throws(SourceError) {
+        try self.init(path, memory: nil, kind: kind, limits: [])
+    }
+
+    /// A file held in memory. Nil where it has no such stream.
+    /// - Parameter formats: FFmpeg's names of what it may be, such as `wav,ogg`.
+    convenience init?(memory: MemoryFile, kind: Kind, formats: String) throws(SourceError) {
+        try self.init(
+            "the recording", memory: memory, kind: kind,
+            limits: [("format_whitelist", formats), ("probesize", "262144"), ("analyzeduration", "2000000")])
+    }
+
+    private init?(
+        _ path: String, memory: MemoryFile?, kind: Kind, limits: [(name: String, value: String)]
+    ) throws(SourceError) {
         var format: UnsafeMutablePointer<AVFormatContext>?
         // FFmpeg would write to standard error by itself; what matters comes back as a return code.
         av_log_set_level(AV_LOG_FATAL)
-        // Playlists may name other places: only files of this machine are read.
+        // Playlists may name other places: only files of this machine are read, and none by what is held in memory.
         var options: OpaquePointer?
-        unsafe av_dict_set(&options, "protocol_whitelist", "file", 0)
+        unsafe av_dict_set(&options, "protocol_whitelist", memory == nil ? "file" : "none", 0)
+        for limit in limits { unsafe av_dict_set(&options, limit.name, limit.value, 0) }
+        if let memory {
+            unsafe format = avformat_alloc_context()
+            unsafe format?.pointee.pb = memory.context
+        }
         let opened = unsafe avformat_open_input(&format, path, nil, &options)
         unsafe av_dict_free(&options)
         guard opened == 0, let format = unsafe format else {
             throw SourceError(reason: "\(path): \(Self.text(of: opened))")
         }
+        self.memory = memory
         var owned: UnsafeMutablePointer<AVFormatContext>? = unsafe format
         func abandon() { unsafe avformat_close_input(&owned) }
         let probed = unsafe avformat_find_stream_info(format, nil)

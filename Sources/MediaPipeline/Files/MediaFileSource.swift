@@ -30,6 +30,7 @@ final class MediaFileSource: PictureSource {
     }
 
     var hasSound: Bool { true }
+    var wantsSound: Bool { false }
 
     func draw(_ moment: PictureMoment, into picture: borrowing I420Picture) throws(SourceError) {
         guard let pictures else { return }

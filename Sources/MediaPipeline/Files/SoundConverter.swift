@@ -1,13 +1,18 @@
 internal import CFFmpeg
 
-/// Converts decoded sound of any rate and layout to 48 kHz, one channel.
+/// Converts decoded sound of any rate and layout to one rate, one channel.
 @safe struct SoundConverter: ~Copyable {
     private var context: OpaquePointer?
     private var sampleRate: Int32 = 0
     private var format: Int32 = -1
     private var channels: Int32 = 0
 
-    init() {}
+    /// Of what comes out.
+    private let outputRate: Int32
+
+    init(sampleRateHz: Int = OpusFormat.sampleRateHz) {
+        outputRate = Int32(clamping: sampleRateHz)
+    }
 
     deinit {
         release()
@@ -63,13 +68,17 @@ internal import CFFmpeg
         unsafe av_sample_fmt_is_planar(AVSampleFormat(rawValue: frame.pointee.format)) != 0
     }
 
+    /// A file may claim one sample a second, each of which would become thousands.
+    private static let possibleRates: ClosedRange<Int32> = 2_000...768_000
+
     private mutating func open(for frame: UnsafeMutablePointer<AVFrame>) -> Bool {
         reset()
+        guard unsafe Self.possibleRates.contains(frame.pointee.sample_rate) else { return false }
         var mono = unsafe AVChannelLayout()
         unsafe av_channel_layout_default(&mono, Int32(OpusFormat.channels))
         var made: OpaquePointer?
         let status = unsafe swr_alloc_set_opts2(
-            &made, &mono, AV_SAMPLE_FMT_S16, Int32(OpusFormat.sampleRateHz), &frame.pointee.ch_layout,
+            &made, &mono, AV_SAMPLE_FMT_S16, outputRate, &frame.pointee.ch_layout,
             AVSampleFormat(rawValue: frame.pointee.format), frame.pointee.sample_rate, 0, nil)
         guard status >= 0, let made = unsafe made, unsafe swr_init(made) >= 0 else {
             unsafe swr_free(&made)

@@ -1,15 +1,15 @@
-internal import Core
+package import Core
 internal import Glibc
 
 /// Messages for one thread, which sleeps until one comes or its deadline passes.
-@safe final class Mailbox<Message: Sendable>: @unchecked Sendable {
+@safe package final class Mailbox<Message: Sendable>: @unchecked Sendable {
     // SAFETY: `messages` is touched with `mutex` held only; the mutex and the condition live at fixed addresses until
     // deinit, when nobody can wait on them any more.
     private var messages: [Message] = []
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
 
-    init() {
+    package init() {
         unsafe mutex = .allocate(capacity: 1)
         unsafe mutex.initialize(to: pthread_mutex_t())
         unsafe pthread_mutex_init(mutex, nil)
@@ -30,7 +30,7 @@ internal import Glibc
         unsafe mutex.deallocate()
     }
 
-    func post(_ message: Message) {
+    package func post(_ message: Message) {
         unsafe pthread_mutex_lock(mutex)
         messages.append(message)
         unsafe pthread_cond_signal(condition)
@@ -38,7 +38,7 @@ internal import Glibc
     }
 
     /// Takes all messages in their order; waits for the first one, but only until `deadline` (nil: for ever).
-    func takeAll(until deadline: Instant?) -> [Message] {
+    package func takeAll(until deadline: Instant?) -> [Message] {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe _ = pthread_mutex_unlock(mutex) }
         while messages.isEmpty {

@@ -45,8 +45,10 @@ package enum SourceEvent: Sendable {
 
 /// Where a stage's live pictures come from, and its sound if it has one of its own. Used by the stage's thread only.
 package protocol PictureSource: AnyObject {
-    var isAvatar: Bool { get }
+    /// It has a sound of its own, which is heard while no voice is.
     var hasSound: Bool { get }
+    /// It is to be told what will be heard.
+    var wantsSound: Bool { get }
     /// Utterances wait for ``SourceEvent/picturesReady(_:)``, but only so long; nil: they need not wait.
     var pictureWait: Duration? { get }
     /// The utterances' sound comes back from the source by ``SourceEvent/sound(_:_:)``.
@@ -69,8 +71,8 @@ package protocol PictureSource: AnyObject {
 }
 
 extension PictureSource {
-    package var isAvatar: Bool { false }
     package var hasSound: Bool { false }
+    package var wantsSound: Bool { true }
     package var pictureWait: Duration? { nil }
     package var speaksItself: Bool { false }
     package func connect(_ events: @escaping @Sendable (SourceEvent) -> Void) {}
@@ -104,7 +106,7 @@ final class AvatarSource: PictureSource {
         self.height = height
     }
 
-    var isAvatar: Bool { true }
+    var wantsSound: Bool { false }
 
     func draw(_ moment: PictureMoment, into picture: borrowing I420Picture) throws(SourceError) {
         if painter == nil { painter = AvatarPainter(width: width, height: height) }

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// A detached operating-system thread with a name.
-enum PipelineThread {
+package enum PipelineThread {
     private final class Body: Sendable {
         let name: String
         let niceness: Int32
@@ -17,21 +17,23 @@ enum PipelineThread {
     /// Runs `body` on a thread of its own; false where the system refuses one.
     /// A positive `niceness` lets the stages' threads go first.
     @discardableResult
-    static func start(name: String, niceness: Int32 = 0, _ body: @escaping @Sendable () -> Void) -> Bool {
+    package static func start(name: String, niceness: Int32 = 0, _ body: @escaping @Sendable () -> Void) -> Bool {
         let box = unsafe Unmanaged.passRetained(Body(name: name, niceness: niceness, run: body))
-        var attributes = pthread_attr_t()
-        unsafe pthread_attr_init(&attributes)
-        unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        // Encoders keep large arrays on the stack; 1 MiB was found ample and costs nothing until it is touched.
-        unsafe pthread_attr_setstacksize(&attributes, 1 << 20)
-        var thread = pthread_t()
-        let status = unsafe pthread_create(
-            &thread, &attributes,
-            { argument in
-                unsafe PipelineThread.enter(argument)
-                return nil
-            }, box.toOpaque())
-        unsafe pthread_attr_destroy(&attributes)
+        let status = unsafe withUnsafeTemporaryAllocation(of: pthread_attr_t.self, capacity: 1) { buffer in
+            guard let attributes = buffer.baseAddress else { return ENOMEM }
+            unsafe pthread_attr_init(attributes)
+            defer { unsafe _ = pthread_attr_destroy(attributes) }
+            unsafe pthread_attr_setdetachstate(attributes, Int32(PTHREAD_CREATE_DETACHED))
+            // Encoders keep large arrays on the stack; 1 MiB was found ample and costs nothing until it is touched.
+            unsafe pthread_attr_setstacksize(attributes, 1 << 20)
+            var thread = pthread_t()
+            return unsafe pthread_create(
+                &thread, attributes,
+                { argument in
+                    unsafe PipelineThread.enter(argument)
+                    return nil
+                }, box.toOpaque())
+        }
         guard status == 0 else {
             unsafe box.release()
             return false

@@ -1,4 +1,4 @@
-internal import Core
+package import Core
 
 /// What happens as the media clock moves on.
 extension Playout {
@@ -43,43 +43,11 @@ extension Playout {
             sourceTime: max(.zero, time - clock.origin - pausedTime))
     }
 
-    // MARK: Sound
-
     private mutating func play(_ index: Int64, _ time: Instant) {
+        let isCutOff = cutOff != nil
         let sound = nextSound(time)
         outputs.append(.play(sound, stamp(time, clock.rtpTimestamp(ofPacket: index))))
-    }
-
-    private mutating func nextSound(_ time: Instant) -> Sound {
-        if configuration.hasSourceSound { return .source }
-        finishUtterances()
-        guard !utterances.isEmpty, utterances[0].hasSamples else {
-            heard = nil
-            guard isVoiceChainOpen, fadingLeft > 0 else {
-                isVoiceChainOpen = false
-                return .silence
-            }
-            fadingLeft -= 1
-            return .samples([Int16](repeating: 0, count: OpusFormat.samplesPerPacket), startsChain: false)
-        }
-        if !utterances[0].hasStarted { outputs.append(.report(.speechStarted(utterances[0].id))) }
-        heard = utterances[0].visemesAtCursor.map {
-            HeardPacket(visemes: $0.track, offset: $0.offset, time: time)
-        }
-        let startsChain = !isVoiceChainOpen
-        isVoiceChainOpen = true
-        fadingLeft = Self.fadingPackets
-        let samples = utterances[0].takePacket()
-        finishUtterances()
-        return .samples(samples, startsChain: startsChain)
-    }
-
-    /// Reports and removes what has been said to its end.
-    private mutating func finishUtterances() {
-        while let first = utterances.first, first.isFinished {
-            outputs.append(.report(.speechFinished(first.id, position: first.position, interrupted: false)))
-            utterances.removeFirst()
-        }
+        if isCutOff { outputs.append(.speechCutOff) }
     }
 
     // MARK: Picture
@@ -97,19 +65,23 @@ extension Playout {
     /// The loop's frame for this tick, or nil where the picture has to be live.
     private mutating func loopFrame(for index: Int64, _ run: inout Run) -> Int? {
         guard var loop, !isSpeaking, heard == nil else { return nil }
+        let position = (index + loop.phase) % loop.frames
         switch run.picture {
         case .replaying:
             break
         case .live:
             // The motion goes on; only where the loop has a key frame may it take over.
-            guard (index + loop.phase) % loop.keyFrameInterval == 0 else { return nil }
+            guard position % loop.keyFrameInterval == 0 else { return nil }
             outputs.append(.releaseEncoder)
             epoch &+= 1
         case nil:
             // Nobody saw what came before, so the loop may begin at any of its key frames.
-            loop.phase += (loop.keyFrameInterval - (index + loop.phase) % loop.keyFrameInterval)
-            loop.phase %= loop.frames
-            self.loop = loop
+            let past = position % loop.keyFrameInterval
+            if past > 0 {
+                loop.phase += min(loop.keyFrameInterval - past, loop.frames - position)
+                loop.phase %= loop.frames
+                self.loop = loop
+            }
             epoch &+= 1
         }
         run.picture = .replaying
@@ -131,14 +103,43 @@ extension Playout {
             isKeyFrameWanted = false
         }
         run.picture = .live
-        let motionFrame = index + (loop?.phase ?? 0)
         return .live(
-            motionTime: Double(motionFrame) / Double(clock.framesPerSecond), mouth: mouth(at: time),
-            startsChain: startsChain, forceKeyFrame: forceKeyFrame)
+            LivePicture(
+                motionTime: motionTime(ofFrame: index), mouth: mouth(at: time), speech: position(at: time),
+                startsChain: startsChain, forceKeyFrame: forceKeyFrame))
+    }
+
+    private func motionTime(ofFrame index: Int64) -> Double {
+        Double(index + (loop?.phase ?? 0)) / Double(clock.framesPerSecond)
+    }
+
+    /// Where the idle motion will be at `instant` if nothing comes between, in seconds on its clock.
+    package func motionTime(at instant: Instant) -> Double {
+        motionTime(ofFrame: clock.frame(dueAt: instant))
     }
 
     private func mouth(at time: Instant) -> MouthShape {
-        guard let heard else { return .rest }
-        return heard.visemes.shape(at: heard.offset + (time - heard.time).seconds)
+        guard let heard, let visemes = heard.visemes else { return .rest }
+        let delay = Double(configuration.voiceDelaySamples) / Double(OpusFormat.sampleRateHz)
+        return visemes.track.shape(at: visemes.offset + (time - heard.time).seconds - delay)
+    }
+
+    /// The sample that is heard at `time`.
+    private func position(at time: Instant) -> SpeechPosition? {
+        guard var position = heard?.position, let heard else { return nil }
+        let passed = (time - heard.time).nanoseconds * Int64(OpusFormat.sampleRateHz) / 1_000_000_000
+        position.sample += min(passed, Int64(heard.sampleCount))
+        position.sample = max(0, position.sample - Int64(configuration.voiceDelaySamples))
+        return position
+    }
+
+    mutating func takeLoop(frames: Int, keyFrameInterval: Int) {
+        guard frames > 0, keyFrameInterval > 0 else { return }
+        loop = Loop(frames: Int64(frames), keyFrameInterval: Int64(keyFrameInterval), phase: loop?.phase ?? 0)
+        // Another loop's frames cannot follow this one's.
+        if case .running(var run) = state, run.picture == .replaying {
+            run.picture = nil
+            state = .running(run)
+        }
     }
 }

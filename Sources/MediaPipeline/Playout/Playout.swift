@@ -3,20 +3,26 @@ package import Core
 /// Decides what a stage shows and says at each tick of its media clock. Does no I/O, holds no codec.
 ///
 /// Feed it with ``handle(_:now:)``, act on ``pollOutput()`` until it gives nil, then wait until ``deadline``.
-/// While nobody speaks, an avatar's idle loop is replayed as it was encoded; speech makes the picture live, and the
+/// While nobody speaks, the source's idle loop is replayed as it was encoded; speech makes the picture live, and the
 /// stage goes back to the loop at one of the loop's key frames, where the motion meets it.
 package struct Playout: Sendable {
     package struct Configuration: Sendable {
         package var framesPerSecond: Int
-        /// The source has a sound of its own (a file), so no voice is spoken.
+        /// The source has a sound of its own (a file), which is heard while no voice is.
         package var hasSourceSound: Bool
-        /// The picture moves with the idle motion, and is still while nobody speaks: a loop may stand for it.
-        package var isAvatar: Bool
+        /// Utterances wait for their first picture, but only so long; nil: they need not.
+        package var pictureWait: Duration?
+        /// Samples by which the decoded voice lags behind what was encoded: the picture is as late.
+        package var voiceDelaySamples: Int
 
-        package init(framesPerSecond: Int, hasSourceSound: Bool, isAvatar: Bool) {
+        package init(
+            framesPerSecond: Int, hasSourceSound: Bool = false, pictureWait: Duration? = nil,
+            voiceDelaySamples: Int = 0
+        ) {
             self.framesPerSecond = framesPerSecond
             self.hasSourceSound = hasSourceSound
-            self.isAvatar = isAvatar
+            self.pictureWait = pictureWait
+            self.voiceDelaySamples = voiceDelaySamples
         }
     }
 
@@ -25,9 +31,13 @@ package struct Playout: Sendable {
         case keyFrameRequested
         /// The idle loop has been encoded: `frames` of it, with a key frame every `keyFrameInterval`.
         case loopBecameReady(frames: Int, keyFrameInterval: Int)
-        case utteranceAccepted(UtteranceID)
-        case partSynthesised(UtteranceID, SpokenPart)
-        case synthesisEnded(UtteranceID)
+        case utteranceBegan(UtteranceID)
+        case soundArrived(UtteranceID, SpokenPart)
+        case utteranceEnded(UtteranceID)
+        /// The source has the utterance's first picture.
+        case picturesBecameReady(UtteranceID)
+        /// What the avatar does while it does not speak.
+        case activityChanged(StageActivity)
         case interrupted
         case timeout
     }
@@ -41,16 +51,27 @@ package struct Playout: Sendable {
         package let sourceTime: Duration
     }
 
+    /// A picture to be drawn and encoded.
+    package struct LivePicture: Sendable, Equatable {
+        /// Seconds on the idle motion's clock.
+        package var motionTime: Double
+        package var mouth: MouthShape
+        /// What is heard meanwhile.
+        package var speech: SpeechPosition?
+        /// Asks for a fresh encoder.
+        package var startsChain: Bool
+        package var forceKeyFrame: Bool
+    }
+
     package enum Picture: Sendable, Equatable {
         /// A frame of the encoded loop.
         case loopFrame(Int)
-        /// A picture to be drawn and encoded: the idle motion at `motionTime` seconds with this mouth.
-        /// `startsChain` asks for a fresh encoder.
-        case live(motionTime: Double, mouth: MouthShape, startsChain: Bool, forceKeyFrame: Bool)
+        case live(LivePicture)
     }
 
     package enum Sound: Sendable, Equatable {
         case silence
+        /// One packet of the voice. `startsChain` asks for a fresh encoder.
         case samples([Int16], startsChain: Bool)
         /// The source's own sound.
         case source
@@ -62,16 +83,28 @@ package struct Playout: Sendable {
         /// No live picture is needed for now.
         case releaseEncoder
         case report(StageEvent)
+        /// The answer to one ``Input/interrupted``: what was cut off, in order.
+        case interrupted([Interruption])
+        /// The last packet that holds any of a voice that was interrupted is out.
+        case speechCutOff
         /// So many frames were left out since the driver came late.
         case countSkippedFrames(Int)
+        /// A packet of an utterance that goes on lacks samples: silence took their place.
+        case countMissingVoice
+        /// An utterance was begun without its pictures.
+        case countLatePictures
     }
 
     /// A key frame beyond the regular ones comes at most once in this time, however many viewers ask.
     package static let keyFrameRequestInterval: Duration = .seconds(1)
     /// A driver that comes later than this leaves frames out instead of sending them in a burst.
     package static let maximumLateness: Duration = .milliseconds(120)
+    /// An utterance that brings no sound for so long is given up: another one may be waiting behind it.
+    package static let maximumVoiceGap: Duration = .seconds(60)
     /// Silent packets that are still encoded after speech, so that its last sound fades as it should.
     static let fadingPackets = 5
+    /// Samples in which an interrupted voice fades: 5 ms, so that it does not click.
+    static let cutOffSamples = 240
 
     enum PictureState: Sendable {
         case replaying
@@ -88,11 +121,15 @@ package struct Playout: Sendable {
         case paused
         case running(Run)
     }
+    /// The packet of voice that is being heard, for the frames that fall into it.
     struct HeardPacket: Sendable {
-        let visemes: VisemeTrack
-        /// Where in the track the packet began, and when that was on the media clock.
-        let offset: Double
+        /// The lips' track, and where in it the packet began; nil while the voice is missing.
+        let visemes: (track: VisemeTrack, offset: Double)?
         let time: Instant
+        /// At the packet's begin.
+        let position: SpeechPosition
+        /// Of the utterance; the rest of the packet is silence.
+        let sampleCount: Int
     }
     struct Loop: Sendable {
         let frames: Int64
@@ -106,10 +143,15 @@ package struct Playout: Sendable {
     var state: State
     var loop: Loop?
     var utterances: [Utterance] = []
-    /// The lips of the packet that is being heard, for the frames that fall into it.
     var heard: HeardPacket?
+    /// What is left of an interrupted voice: the next packet.
+    var cutOff: [Int16]?
     var fadingLeft = 0
     var isVoiceChainOpen = false
+    /// What the avatar does while it does not speak.
+    var restActivity = StageActivity.idle
+    var isVoiceHeard = false
+    var reportedActivity = StageActivity.idle
     var epoch: UInt32 = 0
     /// The last frame and packet that went out.
     var lastFrame: Int64 = -1
@@ -135,8 +177,6 @@ package struct Playout: Sendable {
         return min(clock.time(ofFrame: run.nextFrame), clock.time(ofPacket: run.nextPacket))
     }
 
-    package var isSpeaking: Bool { utterances.first?.hasStarted ?? false }
-
     package mutating func pollOutput() -> Output? {
         guard outputIndex < outputs.count else {
             outputs.removeAll(keepingCapacity: true)
@@ -154,22 +194,29 @@ package struct Playout: Sendable {
         case .keyFrameRequested:
             isKeyFrameWanted = true
         case .loopBecameReady(let frames, let interval):
-            guard configuration.isAvatar, loop == nil, frames > 0, interval > 0, frames % interval == 0 else { return }
-            loop = Loop(frames: Int64(frames), keyFrameInterval: Int64(interval))
-        case .utteranceAccepted(let id):
+            takeLoop(frames: frames, keyFrameInterval: interval)
+        case .utteranceBegan(let id):
             utterances.append(Utterance(id: id))
-        case .partSynthesised(let id, let part):
+        case .soundArrived(let id, let part):
             // A part of an utterance that was interrupted meanwhile is of no use.
-            guard let index = utterances.firstIndex(where: { $0.id == id }) else { return }
-            utterances[index].append(part)
-        case .synthesisEnded(let id):
-            guard let index = utterances.firstIndex(where: { $0.id == id }) else { return }
-            utterances[index].isComplete = true
+            withUtterance(id) { $0.append(part) }
+        case .utteranceEnded(let id):
+            withUtterance(id) { $0.isComplete = true }
+        case .picturesBecameReady(let id):
+            withUtterance(id) { $0.hasPictures = true }
+        case .activityChanged(let activity):
+            restActivity = activity == .speaking ? .idle : activity
+            reportActivity()
         case .interrupted:
             interrupt()
         case .timeout:
             advance(to: now)
         }
+    }
+
+    private mutating func withUtterance(_ id: UtteranceID, _ body: (inout Utterance) -> Void) {
+        guard let index = utterances.firstIndex(where: { $0.id == id }) else { return }
+        body(&utterances[index])
     }
 
     private mutating func resume(_ now: Instant) {
@@ -189,18 +236,7 @@ package struct Playout: Sendable {
     private mutating func pause() {
         guard case .running = state else { return }
         state = .paused
-        isVoiceChainOpen = false
-        fadingLeft = 0
+        pauseSpeech()
         outputs.append(.releaseEncoder)
-    }
-
-    private mutating func interrupt() {
-        for utterance in utterances {
-            outputs.append(
-                .report(.speechFinished(utterance.id, position: utterance.position, interrupted: true)))
-        }
-        utterances.removeAll()
-        heard = nil
-        if isVoiceChainOpen { fadingLeft = Self.fadingPackets }
     }
 }

@@ -9,6 +9,8 @@ package enum StageSource: Sendable, Equatable {
     /// A program that writes whole I420 pictures of the stage's size to its standard output; speech is heard, the
     /// picture is the program's business.
     case rawFrames(command: [String])
+    /// An engine's avatar; it speaks.
+    case engine(EngineAvatar)
     /// A picture that fills its bit rate, for measurements.
     case testPattern
 }
@@ -23,6 +25,8 @@ package struct StageConfiguration: Sendable, Equatable {
     package var audioBitRate = 48_000
     /// In the idle loop; live pictures have key frames when somebody asks.
     package var keyFrameIntervalInIdle: Duration = .seconds(1)
+    /// Seconds of sound that may wait to be said.
+    package var maximumWaitingSeconds = 600
     package var source: StageSource = .builtInAvatar
 
     package init(source: StageSource = .builtInAvatar) {
@@ -45,7 +49,12 @@ package struct StageConfiguration: Sendable, Equatable {
         try check(
             keyFrameIntervalInIdle >= .milliseconds(100) && keyFrameIntervalInIdle <= .seconds(4),
             "a key frame every \(keyFrameIntervalInIdle.seconds) s", "set 0.1 to 4 seconds")
+        try check(
+            (1...7_200).contains(maximumWaitingSeconds), "\(maximumWaitingSeconds) seconds of sound that may wait",
+            "set 1 to 7200")
     }
+
+    var maximumWaitingSamples: Int { maximumWaitingSeconds * OpusFormat.sampleRateHz }
 
     var loopKey: IdleLoop.Key {
         let interval = Int((keyFrameIntervalInIdle.seconds * Double(framesPerSecond)).rounded())
@@ -58,6 +67,7 @@ package struct StageConfiguration: Sendable, Equatable {
     func makeSource() throws(StageError) -> any PictureSource {
         switch source {
         case .builtInAvatar: AvatarSource(width: width, height: height)
+        case .engine(let avatar): EngineSource(avatar: avatar, key: loopKey)
         case .testPattern: TestPattern(width: width, height: height)
         case .file(let path):
             try MediaFileSource(

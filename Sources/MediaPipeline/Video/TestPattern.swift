@@ -23,6 +23,8 @@ final class TestPattern: PictureSource {
         }
     }
 
+    var wantsSound: Bool { false }
+
     func draw(_ moment: PictureMoment, into picture: borrowing I420Picture) throws(SourceError) {
         let seconds = moment.sourceTime.seconds
         let phase = seconds - seconds.rounded(.down)

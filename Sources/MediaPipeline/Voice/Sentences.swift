@@ -3,30 +3,48 @@ package enum Sentences {
     /// Characters of one piece, at most. Synthesis takes about 10 ms a second of speech, so a piece of this length is
     /// ready in some 0.1 s.
     package static let maximumLength = 180
+    /// Characters of an utterance's first piece, at most: some 4 s of speech, ready in 40 ms.
+    package static let firstMaximumLength = 60
+    /// A comma is the better place to cut, if it leaves at least so many characters before it.
+    private static let leastBeforeComma = 15
 
-    package static func split(_ text: String) -> [String] {
+    /// Pieces of at most ``maximumLength`` characters, the first of at most `firstMaximumLength`.
+    package static func split(
+        _ text: String, firstMaximumLength: Int = Sentences.firstMaximumLength
+    ) -> [String] {
         var pieces: [String] = []
         var piece = ""
         var lastBreak: String.Index?
+        var lastComma: String.Index?
         func flush(_ part: some StringProtocol) {
             let words = part.split(whereSeparator: \.isWhitespace).joined(separator: " ")
             // A piece with no letter and no digit would be nothing but a pause.
             if words.contains(where: { $0.isLetter || $0.isNumber }) { pieces.append(words) }
         }
         var previous: Character?
+        // Counting a string's characters takes as long as the string.
+        var length = 0
         for character in text {
             if character.isWhitespace, let last = previous, ".!?;:\u{2026}\u{3002}".contains(last) {
                 flush(piece)
                 piece = ""
-                lastBreak = nil
+                length = 0
+                (lastBreak, lastComma) = (nil, nil)
             } else {
                 piece.append(character)
-                if character.isWhitespace || character == "," { lastBreak = piece.endIndex }
-                if piece.count >= maximumLength {
-                    let cut = lastBreak ?? piece.endIndex
+                length += 1
+                if character.isWhitespace {
+                    lastBreak = piece.endIndex
+                    if let previous, ",\u{3001}".contains(previous), length > leastBeforeComma {
+                        lastComma = piece.endIndex
+                    }
+                }
+                if length >= (pieces.isEmpty ? min(firstMaximumLength, maximumLength) : maximumLength) {
+                    let cut = lastComma ?? lastBreak ?? piece.endIndex
                     flush(piece[..<cut])
                     piece = String(piece[cut...])
-                    lastBreak = nil
+                    length = piece.count
+                    (lastBreak, lastComma) = (nil, nil)
                 }
             }
             previous = character

@@ -32,6 +32,8 @@ package final class SpeechSynthesizer: Sendable {
     /// Seconds of silence kept before the first and after the last phone of a sentence: Flite's own are longer.
     private static let leadIn = 0.04
     private static let leadOut = 0.14
+    /// The same where a sentence was cut and goes on in the next piece.
+    private static let leadOutWithin = 0.02
 
     /// `deliver` is called on the synthesiser's thread: parts in their order, then `ended` or `failed`.
     package func speak(
@@ -53,7 +55,6 @@ package final class SpeechSynthesizer: Sendable {
             refuseAll(mailbox, reason: "Flite has no voice cmu_us_slt")
             return
         }
-        let converter = TripleRateConverter()
         var orders: [Order] = []
         while true {
             orders += mailbox.takeAll(until: orders.isEmpty ? nil : SystemClock.now())
@@ -63,7 +64,7 @@ package final class SpeechSynthesizer: Sendable {
             for index in orders.indices {
                 guard let sentence = orders[index].sentences.first else { continue }
                 orders[index].sentences.removeFirst()
-                if let part = part(of: sentence, voice, converter) { orders[index].deliver(.part(part)) }
+                if let part = part(of: sentence, voice) { orders[index].deliver(.part(part)) }
             }
             for order in orders where order.sentences.isEmpty { order.deliver(.ended) }
             orders.removeAll { $0.sentences.isEmpty }
@@ -77,19 +78,23 @@ package final class SpeechSynthesizer: Sendable {
     }
 
     private static func part(
-        of sentence: String, _ voice: borrowing FliteVoice, _ converter: TripleRateConverter
+        of sentence: String, _ voice: borrowing FliteVoice
     ) -> SpokenPart? {
-        guard let speech = voice.synthesise(sentence) else { return nil }
+        guard let speech = voice.synthesise(sentence),
+            var resampler = VoiceResampler(from: FliteVoice.sampleRateHz)
+        else { return nil }
         let spoken = speech.phones.filter { $0.phone != "pau" }
         let length = Double(speech.samples.count) / Double(FliteVoice.sampleRateHz)
         let start = max(0, (spoken.first?.start ?? 0) - leadIn)
-        let end = min(length, max(start, (spoken.last?.end ?? length) + leadOut))
+        let goesOn = sentence.last.map { $0.isLetter || $0.isNumber } ?? false
+        let pause = goesOn ? leadOutWithin : leadOut
+        let end = min(length, max(start, (spoken.last?.end ?? length) + pause))
         let first = min(Int(start * Double(FliteVoice.sampleRateHz)), speech.samples.count)
         let last = min(max(first, Int(end * Double(FliteVoice.sampleRateHz))), speech.samples.count)
         let shifted = speech.phones.map {
             PhoneInterval(phone: $0.phone, start: max(0, $0.start - start), end: max(0, $0.end - start))
         }
-        return SpokenPart(
-            samples: converter.convert(Array(speech.samples[first..<last])), visemes: VisemeTrack(phones: shifted))
+        let samples = resampler.convert(Array(speech.samples[first..<last])) + resampler.finish()
+        return SpokenPart(samples: samples, visemes: VisemeTrack(phones: shifted))
     }
 }

@@ -84,7 +84,7 @@ extension PeerConnection {
             guard let length = try unsafe inbound?.unprotect(bytes) else { return .refused(.early) }
             let plain = unsafe UnsafeRawBufferPointer(rebasing: bytes[0..<length]).bindMemory(to: UInt8.self)
             packet = try unsafe RTPPacket(plain.span)
-            payload = configuration.deliversReceivedMedia ? unsafe plain.span.array(packet.payloadRange) : []
+            payload = deliversReceivedMedia ? unsafe plain.span.array(packet.payloadRange) : []
             if format.isRetransmission {
                 // A shorter one is a bandwidth probe: nothing but padding.
                 guard packet.payloadRange.count >= 2 else { return .accepted }
@@ -149,7 +149,7 @@ extension PeerConnection {
     private mutating func deliver(
         _ packet: RTPPacket, sequenceNumber: UInt16, format: InboundFormat, isRetransmitted: Bool, _ payload: [UInt8]
     ) {
-        guard configuration.deliversReceivedMedia else { return }
+        guard deliversReceivedMedia else { return }
         let ssrc = (format.kind == .video ? receivedVideo?.ssrc : receivedAudio?.ssrc) ?? packet.ssrc
         events.append(
             .rtpReceived(

@@ -17,7 +17,7 @@ package struct PeerConnection: ~Copyable {
         package var capabilities: MediaCapabilities
         /// Its role is set by ``role``: the offerer controls (RFC 8445 §6.1.1).
         package var ice: ICEAgent.Configuration
-        /// Inbound media becomes ``Event/rtpReceived(_:)``; else it is counted and dropped.
+        /// What ``PeerConnection/deliversReceivedMedia`` begins with.
         package var deliversReceivedMedia: Bool
 
         package init(
@@ -64,6 +64,8 @@ package struct PeerConnection: ~Copyable {
     static let firstReportDelay: Duration = .milliseconds(100)
 
     package let configuration: Configuration
+    /// Inbound media becomes ``Event/rtpReceived(_:)``; else it is counted and dropped.
+    package var deliversReceivedMedia: Bool
     let context: DTLSContext
     let random: RandomSource
 
@@ -119,6 +121,7 @@ package struct PeerConnection: ~Copyable {
         var configuration = configuration
         configuration.ice.role = configuration.role == .offerer ? .controlling : .controlled
         self.configuration = configuration
+        deliversReceivedMedia = configuration.deliversReceivedMedia
         self.context = context
         self.random = random
         ice = ICEAgent(configuration: configuration.ice, random: random)

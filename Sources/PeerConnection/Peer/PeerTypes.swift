@@ -84,6 +84,20 @@ package struct ReceivedPacket: Equatable, Sendable {
     /// It came by retransmission.
     package let isRetransmitted: Bool
     package let payload: [UInt8]
+
+    package init(
+        kind: MediaKind, payloadType: UInt8, ssrc: SSRC, sequenceNumber: UInt16, timestamp: UInt32, marker: Bool,
+        isRetransmitted: Bool, payload: [UInt8]
+    ) {
+        self.kind = kind
+        self.payloadType = payloadType
+        self.ssrc = ssrc
+        self.sequenceNumber = sequenceNumber
+        self.timestamp = timestamp
+        self.marker = marker
+        self.isRetransmitted = isRetransmitted
+        self.payload = payload
+    }
 }
 
 /// What the hot path wrote: datagrams back to back, all of ``segmentSize`` bytes but the last, which may be shorter.

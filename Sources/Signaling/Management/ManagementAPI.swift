@@ -20,6 +20,7 @@ package struct ManagementAPI: Sendable {
         }
         for prefix in ["/v1", "/mgmt/v1"] {
             addSessions(to: &router, prefix)
+            addConversation(to: &router, prefix)
             addAvatars(to: &router, prefix)
         }
     }
@@ -31,16 +32,29 @@ package struct ManagementAPI: Sendable {
         router.add(.delete, "\(prefix)/sessions/{id}") { request in await managed(request, deleteSession) }
     }
 
-    /// Lets a request through where the management token, if one is configured, is right; turns refusals into answers.
+    /// Lets a request through where the management token, if one is configured, is right.
     func managed(
         _ request: HTTPRequest, _ handle: (HTTPRequest) async throws(RequestError) -> HTTPResponse
     ) async -> HTTPResponse {
-        do throws(RequestError) {
-            if let expected = service.configuration.managementToken {
-                guard let token = request.bearerToken, constantTimeEquals(Array(expected.utf8), Array(token.utf8))
-                else { throw RequestError(401, "The management token is missing or wrong") }
+        await answering { () async throws(RequestError) in
+            guard service.configuration.managementToken == nil || hasManagementToken(request) else {
+                throw RequestError(401, "The management token is missing or wrong")
             }
             return try await handle(request)
+        }
+    }
+
+    func hasManagementToken(_ request: HTTPRequest) -> Bool {
+        guard let expected = service.configuration.managementToken, let token = request.bearerToken else {
+            return false
+        }
+        return constantTimeEquals(Array(expected.utf8), Array(token.utf8))
+    }
+
+    /// Turns refusals into answers.
+    func answering(_ handle: () async throws(RequestError) -> HTTPResponse) async -> HTTPResponse {
+        do throws(RequestError) {
+            return try await handle()
         } catch {
             return refusal(error)
         }
@@ -48,7 +62,9 @@ package struct ManagementAPI: Sendable {
 
     private func refusal(_ error: RequestError) -> HTTPResponse {
         var response = HTTPResponse.json(HTTPStatus(error.status), ["detail": .string(error.detail)])
-        if error.status == 503 { response.headers["Retry-After"] = String(service.configuration.retryAfterSeconds) }
+        if [429, 503].contains(error.status) {
+            response.headers["Retry-After"] = String(service.configuration.retryAfterSeconds)
+        }
         if error.status == 401 { response.headers["WWW-Authenticate"] = "Bearer" }
         return response
     }
@@ -84,11 +100,11 @@ package struct ManagementAPI: Sendable {
         return HTTPResponse(.noContent)
     }
 
-    private func sessionID(_ request: HTTPRequest) -> SessionID {
+    func sessionID(_ request: HTTPRequest) -> SessionID {
         SessionID(request.parameters["id"] ?? "")
     }
 
-    private static let sessionNotFound = RequestError(404, "Session not found")
+    static let sessionNotFound = RequestError(404, "Session not found")
 
     // MARK: ICE
 
@@ -132,6 +148,7 @@ package struct ManagementAPI: Sendable {
             "versions": .object(service.configuration.versions.mapValues(JSONValue.string)),
             "uptime_seconds": .integer(Int64(uptime)), "viewers": JSONValue(summary.viewers),
             "stages": JSONValue(summary.stages),
+            "conversation": service.media.conversationNames.json,
             "relay": ["state": .string(summary.relayState), "allocations": JSONValue(summary.allocations)],
         ]
         if showsConnections { members["active_connections"] = JSONValue(await service.connectionCount) }
@@ -145,6 +162,12 @@ package struct ManagementAPI: Sendable {
 extension DegradedPart {
     var json: JSONValue {
         ["part": .string(part), "reason": .string(reason), "remedy": .string(remedy)]
+    }
+}
+
+extension ConversationNames {
+    var json: JSONValue {
+        ["voice": .string(voice), "hearing": .string(hearing), "answering": .string(answering)]
     }
 }
 

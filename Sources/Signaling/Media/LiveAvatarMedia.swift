@@ -1,35 +1,37 @@
+package import Conversation
 package import Core
 package import MediaLoop
 package import MediaPipeline
 internal import Synchronization
 
-/// The media side as it runs: stages of the pipeline, viewers on the media loop.
+/// The media side as it runs: stages of the pipeline with a conversation each, viewers on the media loop.
 package final class LiveAvatarMedia: AvatarMedia {
     private struct OpenStage {
         var stage: Stage
-        var listeners: [Int: AsyncStream<SpeechEvent>.Continuation] = [:]
+        var conversation: Conversation
         /// Why the stage goes on, but not as it should.
         var degraded: String?
-    }
-    private struct State {
-        var stages: [StageID: OpenStage] = [:]
-        var lastListener = 0
     }
 
     private let mediaLoop: MediaLoop
     private let appearance: StageConfiguration
+    private let profiles: ConversationProfiles
+    private let conversationMetrics: ConversationMetrics
     private let metrics: MetricsRegistry
-    /// What was found wanting before the media side started, such as an untested library.
+    /// What was found wanting before the media side started, such as an untested library or a missing model.
     private let startupDegraded: [DegradedPart]
-    private let state = Mutex(State())
+    private let stages = Mutex<[StageID: OpenStage]>([:])
 
     /// `appearance` is the size and the rates of every stage; its source is chosen per stage.
     package init(
-        mediaLoop: MediaLoop, appearance: StageConfiguration, metrics: MetricsRegistry, degraded: [DegradedPart]
+        mediaLoop: MediaLoop, appearance: StageConfiguration, profiles: ConversationProfiles, metrics: MetricsRegistry,
+        degraded: [DegradedPart]
     ) {
         self.mediaLoop = mediaLoop
         self.appearance = appearance
+        self.profiles = profiles
         self.metrics = metrics
+        conversationMetrics = ConversationMetrics(metrics)
         startupDegraded = degraded
     }
 
@@ -39,11 +41,13 @@ package final class LiveAvatarMedia: AvatarMedia {
 
     // MARK: Stages
 
-    package func openStage(_ id: StageID, picture: StagePicture) throws(StageFailure) {
+    package func openStage(_ id: StageID, picture: StagePicture, avatarID: String?) throws(StageFailure) {
         var configuration = appearance
         switch picture {
         case .builtIn: configuration.source = .builtInAvatar
         case .video(let path): configuration.source = .file(path: path)
+        case .engine(let name, _):
+            throw StageFailure(reason: "engine \(name) is not configured", remedy: "name it in engines")
         }
         let stage: Stage
         do throws(StageError) {
@@ -51,79 +55,114 @@ package final class LiveAvatarMedia: AvatarMedia {
         } catch {
             throw StageFailure(reason: error.reason, remedy: error.remedy)
         }
-        state.withLock { $0.stages[id] = OpenStage(stage: stage) }
+        let conversation = Conversation(
+            id: id.value, profile: profiles.profile(of: avatarID), stage: stage, metrics: conversationMetrics)
+        stages.withLock { $0[id] = OpenStage(stage: stage, conversation: conversation) }
         mediaLoop.addStage(
             id, keyFrameRequested: { [weak stage] in stage?.requestKeyFrame() },
             viewerCountChanged: { [weak stage] in stage?.setViewerCount($0) })
         stage.start()
-        Task { [weak self] in
-            for await event in stage.events { self?.pass(event, of: id) }
-            self?.endListeners(of: id, stage)
+        Task { [weak self, events = stage.events] in
+            for await event in events {
+                if case .degraded(let reason) = event { self?.note(degraded: reason, of: id, conversation) }
+                await conversation.note(event)
+            }
+            await conversation.close()
         }
     }
 
     package func closeStage(_ id: StageID) {
-        guard let open = state.withLock({ $0.stages.removeValue(forKey: id) }) else { return }
+        guard let open = stages.withLock({ $0.removeValue(forKey: id) }) else { return }
         mediaLoop.removeStage(id)
+        // Ends the stage's events, and with them the conversation.
         open.stage.stop()
-        for listener in open.listeners.values { listener.finish() }
     }
 
-    package func speak(_ text: String, on stage: StageID) throws(StageFailure) -> UtteranceID {
-        guard let open = state.withLock({ $0.stages[stage]?.stage }) else {
+    /// Ends every stage and waits until the last conversation is over.
+    package func closeAll() async {
+        let open = stages.withLock { stages in
+            defer { stages.removeAll() }
+            return Array(stages)
+        }
+        for (id, one) in open {
+            mediaLoop.removeStage(id)
+            await one.conversation.close()
+            one.stage.stop()
+        }
+    }
+
+    private func note(degraded reason: String?, of id: StageID, _ conversation: Conversation) {
+        let isChange = stages.withLock { stages in
+            guard let open = stages[id], open.conversation === conversation, open.degraded != reason else {
+                return false
+            }
+            stages[id]?.degraded = reason
+            return true
+        }
+        guard isChange else { return }
+        let log = Logger("stage")
+        if let reason {
+            log.warning("stage is degraded", ["stage.id": LogValue(id), "reason": LogValue(reason)])
+        } else {
+            log.info("stage is well again", ["stage.id": LogValue(id)])
+        }
+    }
+
+    // MARK: Conversation
+
+    package var conversationNames: ConversationNames { profiles.names }
+
+    package func ask(_ text: String, isAloud: Bool, on stage: StageID) async throws(StageFailure) {
+        let conversation = try conversation(on: stage)
+        do throws(ConversationError) {
+            try await conversation.ask(text, aloud: isAloud)
+        } catch {
+            throw StageFailure(error)
+        }
+    }
+
+    package func ask(recording: [UInt8], isAloud: Bool, on stage: StageID) async throws(StageFailure) {
+        let conversation = try conversation(on: stage)
+        do throws(ConversationError) {
+            try await conversation.ask(recording: recording, aloud: isAloud)
+        } catch {
+            throw StageFailure(error)
+        }
+    }
+
+    package func say(_ text: String, on stage: StageID) async throws(StageFailure) -> UtteranceID {
+        let conversation = try conversation(on: stage)
+        do throws(ConversationError) {
+            return try await conversation.say(text)
+        } catch {
+            throw StageFailure(error)
+        }
+    }
+
+    package func say(recording: [UInt8], on stage: StageID) async throws(StageFailure) -> UtteranceID {
+        let conversation = try conversation(on: stage)
+        do throws(ConversationError) {
+            return try await conversation.say(recording: recording)
+        } catch {
+            throw StageFailure(error)
+        }
+    }
+
+    package func interrupt(_ stage: StageID) async -> [Interruption] {
+        guard let conversation = try? conversation(on: stage) else { return [] }
+        return await conversation.interrupt()
+    }
+
+    package func conversationEvents(of stage: StageID) -> AsyncStream<ConversationEvent> {
+        guard let conversation = try? conversation(on: stage) else { return AsyncStream { $0.finish() } }
+        return conversation.subscribe()
+    }
+
+    private func conversation(on stage: StageID) throws(StageFailure) -> Conversation {
+        guard let open = stages.withLock({ $0[stage] }) else {
             throw StageFailure(reason: "the stage is closed", remedy: "send webrtc_offer")
         }
-        do throws(StageError) {
-            return try open.speak(text)
-        } catch {
-            throw StageFailure(reason: error.reason, remedy: error.remedy)
-        }
-    }
-
-    package func interrupt(_ stage: StageID) {
-        state.withLock { $0.stages[stage]?.stage }?.interrupt()
-    }
-
-    package func speechEvents(of stage: StageID) -> AsyncStream<SpeechEvent> {
-        let (stream, continuation) = AsyncStream<SpeechEvent>.makeStream(bufferingPolicy: .bufferingNewest(64))
-        let listener = state.withLock { state -> Int? in
-            guard state.stages[stage] != nil else { return nil }
-            state.lastListener += 1
-            state.stages[stage]?.listeners[state.lastListener] = continuation
-            return state.lastListener
-        }
-        guard let listener else {
-            continuation.finish()
-            return stream
-        }
-        continuation.onTermination = { [weak self] _ in
-            // The lock may be held by whoever ends the stream.
-            Task { self?.state.withLock { _ = $0.stages[stage]?.listeners.removeValue(forKey: listener) } }
-        }
-        return stream
-    }
-
-    private func pass(_ event: StageEvent, of id: StageID) {
-        let speech: SpeechEvent
-        switch event {
-        case .speechStarted(let utterance): speech = .started(utterance)
-        case .speechFinished(let utterance, let position, let isInterrupted):
-            speech = .finished(utterance, position: position, isInterrupted: isInterrupted)
-        case .degraded(let reason):
-            state.withLock { $0.stages[id]?.degraded = reason }
-            Logger("stage").warning("stage is degraded", ["stage.id": LogValue(id), "reason": LogValue(reason)])
-            return
-        }
-        for listener in state.withLock({ Array(($0.stages[id]?.listeners ?? [:]).values) }) { listener.yield(speech) }
-    }
-
-    private func endListeners(of id: StageID, _ stage: Stage) {
-        let listeners = state.withLock { state -> [AsyncStream<SpeechEvent>.Continuation] in
-            guard let open = state.stages[id], open.stage === stage else { return [] }
-            state.stages[id]?.listeners = [:]
-            return Array(open.listeners.values)
-        }
-        for listener in listeners { listener.finish() }
+        return open.conversation
     }
 
     // MARK: Viewers
@@ -132,7 +171,8 @@ package final class LiveAvatarMedia: AvatarMedia {
         stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool
     ) async throws(ViewerError) -> ViewerAnswer {
         try await mediaLoop.addViewer(
-            stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: includeCandidates)
+            stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: includeCandidates,
+            microphone: offer.contains("m=audio") ? stages.withLock { $0[stage] }?.conversation.microphone() : nil)
     }
 
     package func renegotiate(viewer: ViewerID, offer: String) async throws(ViewerError) -> ViewerAnswer {
@@ -149,9 +189,28 @@ package final class LiveAvatarMedia: AvatarMedia {
 
     package func summary() async -> MediaLoopSummary { await mediaLoop.summary() }
 
+    // MARK: Avatars
+
+    package var engines: [String] { [] }
+
+    package func status(ofEngine engine: String, avatar: String) -> AvatarStatus {
+        .failed(reason: "engine \(engine) is not configured")
+    }
+
+    package func prepare(
+        engine: String, avatar: String, videoPath: String, appliesBlur: Bool
+    ) -> AsyncStream<AvatarStatus> {
+        AsyncStream { continuation in
+            continuation.yield(.failed(reason: "engine \(engine) is not configured"))
+            continuation.finish()
+        }
+    }
+
+    package func problem(withVideo path: String) -> String? { VideoFile.problem(at: path) }
+
     package var degraded: [DegradedPart] {
-        let stages = state.withLock { state in
-            state.stages.compactMap { id, open in
+        let stages = stages.withLock { stages in
+            stages.compactMap { id, open in
                 open.degraded.map { reason in
                     DegradedPart(
                         part: "stage:\(id)", reason: reason,
@@ -159,6 +218,18 @@ package final class LiveAvatarMedia: AvatarMedia {
                 }
             }
         }
-        return startupDegraded + mediaLoop.degraded + stages
+        return startupDegraded + mediaLoop.degraded + stages.sorted { $0.part < $1.part }
+    }
+}
+
+extension StageFailure {
+    init(_ error: ConversationError) {
+        let kind: Kind =
+            switch error.code {
+            case .textEmpty, .textTooLong, .soundUnusable: .unusableInput
+            case .tooMuchWaiting: .busy
+            case .hearingUnavailable, .stageRefused, .closed: .unavailable
+            }
+        self.init(kind, reason: error.reason, remedy: error.remedy)
     }
 }

@@ -9,12 +9,12 @@ package enum ClientMessage: Equatable, Sendable {
     case setUp(avatarID: String?)
     case offer(Offer)
     case candidate(userID: String, CandidateLine)
-    /// Say or answer this, on the peer connection.
+    /// Answer this aloud, or say it as it is.
     case speak(Utterance)
-    /// A conversation without a peer connection: the answer comes as text.
-    case text(content: String, tutorID: Int?)
-    /// A recorded question. The payload is the base64 text as it came.
-    case audio(data: String)
+    /// A question that needs no peer connection: without a viewer the answer comes as text alone.
+    case text(content: String, avatarID: String?, tutorID: Int?)
+    /// A recorded question, a whole audio file.
+    case audio(recording: [UInt8], avatarID: String?)
     case interrupt
     case restartICE(userID: String?)
     case endOfCandidates(userID: String?)
@@ -34,6 +34,8 @@ package enum ClientMessage: Equatable, Sendable {
         package var avatarID: String
         package var userID: String
         package var tutorID: Int?
+        /// The content is to be said, not answered.
+        package var isVerbatim = false
     }
 }
 
@@ -53,6 +55,7 @@ package struct ClientMessageError: Error, Equatable, Sendable {
     package static let avatarRequired = ClientMessageError("avatar_id is required for WebRTC streaming")
     package static let tutorRequired = ClientMessageError("tutor_id is required in sessionless mode")
     package static let contentRequired = ClientMessageError("content is required")
+    package static let audioRequired = ClientMessageError("Audio data is required")
 
     package static func unsupported(_ type: String) -> ClientMessageError {
         ClientMessageError("Unsupported message type: \(type.prefix(64))")
@@ -67,7 +70,12 @@ package enum ClientMessageLimits {
     package static let sdp = 65_536
     package static let identifier = 128
     package static let candidate = 1024
-    package static let content = 8192
+    /// 8,000 characters of any script, which is what a conversation takes at most.
+    package static let content = 32_000
+    /// Bytes of an audio file, before base64.
+    package static let recording = 10 << 20
+    /// Of a whole message: a recording in base64, and room for the fields around it.
+    package static let message = recording / 3 * 4 + (64 << 10)
 }
 
 extension ClientMessage {
@@ -87,10 +95,12 @@ extension ClientMessage {
         case "text_webrtc": return .speak(try utterance(json, isSessionless: isSessionless))
         case "text":
             let tutorID = try tutor(json, isSessionless: isSessionless)
-            return .text(content: try content(json), tutorID: tutorID)
+            return .text(
+                content: try content(json), avatarID: try identifier(json, "avatar_id"), tutorID: tutorID)
         case "audio":
-            guard let data = json["data"]?.stringValue, !data.isEmpty else { throw .init("Audio data is required") }
-            return .audio(data: data)
+            guard let data = json["data"]?.stringValue, !data.isEmpty else { throw .audioRequired }
+            let avatarID = try identifier(json, "avatar_id")
+            return .audio(recording: try Recording.decode(data, field: "data"), avatarID: avatarID)
         case "interrupt": return .interrupt
         case "restart_ice": return .restartICE(userID: try identifier(json, "user_id"))
         case "end_of_candidates": return .endOfCandidates(userID: try identifier(json, "user_id"))
@@ -117,7 +127,9 @@ extension ClientMessage {
         guard let avatarID = try identifier(json, "avatar_id") else { throw .avatarRequired }
         guard let userID = try identifier(json, "user_id") else { throw .userRequired }
         let tutorID = try tutor(json, isSessionless: isSessionless)
-        return Utterance(content: try content(json), avatarID: avatarID, userID: userID, tutorID: tutorID)
+        return Utterance(
+            content: try content(json), avatarID: avatarID, userID: userID, tutorID: tutorID,
+            isVerbatim: json["verbatim"]?.booleanValue ?? false)
     }
 
     private static func tutor(_ json: JSONValue, isSessionless: Bool) throws(ClientMessageError) -> Int? {
@@ -154,5 +166,24 @@ extension ClientMessage {
         return CandidateLine(
             candidate: line, sdpMid: String(mid.prefix(ClientMessageLimits.identifier)),
             sdpMLineIndex: json["sdpMLineIndex"]?.integerValue ?? 0)
+    }
+}
+
+/// An audio file inside JSON.
+enum Recording {
+    /// The file's bytes; `text` is base64, also as a `data:` URL as browsers' file readers give it.
+    static func decode(_ text: String, field: String) throws(ClientMessageError) -> [UInt8] {
+        var base64 = text[...]
+        if base64.hasPrefix("data:"), let comma = base64.prefix(256).firstIndex(of: ",") {
+            base64 = base64[base64.index(after: comma)...]
+        }
+        guard base64.utf8.count <= ClientMessageLimits.recording / 3 * 4 + 4 else {
+            throw .tooLong(field, ClientMessageLimits.recording)
+        }
+        guard let bytes = Base64.decode(base64), !bytes.isEmpty else { throw .init("\(field) is not base64") }
+        guard bytes.count <= ClientMessageLimits.recording else {
+            throw .tooLong(field, ClientMessageLimits.recording)
+        }
+        return bytes
     }
 }

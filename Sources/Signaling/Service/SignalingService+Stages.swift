@@ -57,7 +57,7 @@ extension SignalingService {
             await closing?.value
             let picture = await avatars.picture(for: avatarID)
             do throws(StageFailure) {
-                try media.openStage(id, picture: picture)
+                try media.openStage(id, picture: picture, avatarID: avatarID)
                 return nil
             } catch {
                 return error
@@ -136,7 +136,7 @@ extension SignalingService {
     package var degraded: [DegradedPart] {
         get async {
             var parts = media.degraded
-            if let avatars = await avatars.degraded { parts.append(avatars) }
+            parts += await avatars.degradedParts
             if let failure = publicStageFailure, let name = configuration.publicStage {
                 parts.append(DegradedPart(part: "stage:\(name)", reason: failure.reason, remedy: failure.remedy))
             }

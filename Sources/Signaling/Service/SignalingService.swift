@@ -25,6 +25,8 @@ package actor SignalingService {
     var closings: [StageID: Closing] = [:]
     var stageGeneration = 0
     var publicStageFailure: StageFailure?
+    /// Avatars that an engine is making at present.
+    var preparations: [String: Task<Void, Never>] = [:]
     package internal(set) var isDraining = false
     private var lastConnection: UInt64 = 0
     let sessionsGauge: Gauge
@@ -53,6 +55,7 @@ package actor SignalingService {
 
     struct OpenConnection {
         var audience: Audience
+        var send: @Sendable (ServerMessage) -> Void
         var close: @Sendable (_ code: UInt16, _ reason: String) -> Void
     }
 
@@ -118,10 +121,11 @@ package actor SignalingService {
     // MARK: Connections
 
     func register(
-        _ audience: Audience, close: @escaping @Sendable (UInt16, String) -> Void
+        _ audience: Audience, send: @escaping @Sendable (ServerMessage) -> Void,
+        close: @escaping @Sendable (UInt16, String) -> Void
     ) -> UInt64 {
         lastConnection += 1
-        connections[lastConnection] = OpenConnection(audience: audience, close: close)
+        connections[lastConnection] = OpenConnection(audience: audience, send: send, close: close)
         connectionsGauge.set(Double(connections.count))
         return lastConnection
     }

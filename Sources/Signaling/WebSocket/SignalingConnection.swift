@@ -1,5 +1,6 @@
 package import Core
 internal import MediaLoop
+internal import MediaPipeline
 
 /// One WebSocket connection: reads the client's messages in order and answers them.
 ///
@@ -12,8 +13,8 @@ package actor SignalingConnection {
     private let close: @Sendable (UInt16, String) -> Void
     private var id: UInt64?
     private var avatarID: String?
-    /// The stage opening whose speech this connection listens to.
-    private var speechGeneration: Int?
+    /// The stage opening whose conversation this connection listens to.
+    private var conversationGeneration: Int?
     private var tasks: [Task<Void, Never>] = []
 
     /// `send` and `close` act on the WebSocket; both may be called from anywhere and return at once.
@@ -31,7 +32,7 @@ package actor SignalingConnection {
 
     /// Makes the connection known to the service; before the first message.
     package func open() async {
-        id = await service.register(audience, close: close)
+        id = await service.register(audience, send: send, close: close)
     }
 
     /// The WebSocket is closed: viewers are kept for a while, in case they come back.
@@ -72,9 +73,15 @@ package actor SignalingConnection {
                 _ = await service.media.addRemoteCandidate(viewer: viewer, line: line.candidate)
             }
         case .speak(let utterance): try await speak(utterance)
-        case .text, .audio: throw .noConversation
-        case .interrupt:
-            if await service.generation(of: audience) != nil { service.media.interrupt(audience.stage) }
+        case .text(let content, let avatarID, _):
+            try await talk { () async throws(StageFailure) in
+                try await service.ask(content, on: audience, avatarID: avatarID ?? self.avatarID)
+            }
+        case .audio(let recording, let avatarID):
+            try await talk { () async throws(StageFailure) in
+                try await service.ask(recording: recording, on: audience, avatarID: avatarID ?? self.avatarID)
+            }
+        case .interrupt: _ = await service.interrupt(audience)
         case .restartICE(let userID):
             // The browser makes the offers; a further one of the same peer connection restarts ICE by its new credentials.
             guard await service.viewer(of: id, userID: userID) != nil else { throw .noPeerConnection }
@@ -119,31 +126,41 @@ package actor SignalingConnection {
 
     private func openStage(avatarID: String?) async throws(StageFailure) {
         let (stage, generation) = try await service.openStage(for: audience, avatarID: avatarID)
-        guard generation != speechGeneration else { return }
-        speechGeneration = generation
-        let events = service.media.speechEvents(of: stage)
+        listen(to: stage, generation)
+    }
+
+    /// Passes what happens on the stage to the client, from now until the stage ends.
+    private func listen(to stage: StageID, _ generation: Int) {
+        guard generation != conversationGeneration else { return }
+        conversationGeneration = generation
+        let events = service.media.conversationEvents(of: stage)
         let send = send
         tasks.append(
             Task {
                 for await event in events {
-                    switch event {
-                    case .started(let utterance): send(.speechStarted(utterance))
-                    case .finished(let utterance, let position, let isInterrupted):
-                        send(.speechFinished(utterance, playbackPosition: position, isInterrupted: isInterrupted))
-                    }
+                    if let message = ServerMessage(event) { send(message) }
                 }
             })
     }
 
-    // MARK: Voice
+    // MARK: Conversation
 
     private func speak(_ utterance: ClientMessage.Utterance) async throws(ClientMessageError) {
         guard await service.viewerCount(on: audience) > 0 else { throw .noPeerConnection }
+        try await talk { () async throws(StageFailure) in
+            if utterance.isVerbatim {
+                _ = try await service.say(.text(utterance.content), on: audience)
+            } else {
+                try await service.ask(utterance.content, on: audience, avatarID: nil)
+            }
+        }
+    }
+
+    /// Opens the stage first, so that nothing of what follows goes unheard.
+    private func talk(_ act: () async throws(StageFailure) -> Void) async throws(ClientMessageError) {
         do throws(StageFailure) {
-            try await openStage(avatarID: nil)
-            send(.textComplete(content: utterance.content, role: "assistant"))
-            send(.processingStatus(status: "generating_audio_video", message: "Generating audio and video"))
-            _ = try service.media.speak(utterance.content, on: audience.stage)
+            try await openStage(avatarID: avatarID)
+            try await act()
         } catch {
             throw .init("The avatar cannot speak: \(error.reason) (\(error.remedy))")
         }
@@ -152,6 +169,4 @@ package actor SignalingConnection {
 
 extension ClientMessageError {
     static let noPeerConnection = ClientMessageError("No WebRTC connection: send webrtc_offer first")
-    static let noConversation = ClientMessageError(
-        "This server has no conversation back end: send text_webrtc to have the avatar speak")
 }

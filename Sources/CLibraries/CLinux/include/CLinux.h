@@ -45,6 +45,11 @@ void clinux_eventfd_drain(int descriptor);
 /// Names the calling thread for ps and debuggers; the kernel keeps 15 bytes.
 void clinux_name_thread(const char *name);
 
+/// A descriptor that is readable once the process has ended, close-on-exec.
+int clinux_process_descriptor(int process);
+/// A pipe, close-on-exec at both ends; the end that is ours does not block. `ours` is 0 (to read) or 1 (to write).
+int clinux_pipe(int ends[2], int ours);
+
 // MARK: Sockets (all non-blocking and close-on-exec)
 
 /// A bound UDP socket. `reuse_port` shares the port among sockets of this process.
