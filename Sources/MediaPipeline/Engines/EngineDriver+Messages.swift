@@ -27,7 +27,9 @@ extension EngineDriver {
         // The same peer once more starts afresh.
         forgetPeer("it said hello again")
         if let taken = host.claims.claim(hello.avatars.map(\.id), for: ObjectIdentifier(host), name: host.name) {
-            return refuse("avatar_taken", "avatar \(taken.avatar) is engine \(taken.owner)'s")
+            let reason = "avatar \(taken.avatar) is engine \(taken.owner)'s"
+            supervisor.handle(.helloRefused(reason: reason), now: now)
+            return refuse("avatar_taken", reason)
         }
         guard let pictures = makePictures(hello.avatars) else {
             let reason = "the idle pictures need more than engines.\(host.name).idle_memory_limit"
@@ -35,6 +37,7 @@ extension EngineDriver {
                 note: DegradedPart(
                     part: "engine \(host.name)", reason: reason,
                     remedy: "raise engines.\(host.name).idle_memory_limit, or shorten the idle motion"))
+            supervisor.handle(.helloRefused(reason: reason), now: now)
             return refuse("too_large", reason)
         }
         host.report(note: nil)

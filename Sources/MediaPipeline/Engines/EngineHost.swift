@@ -209,6 +209,8 @@ package final class EngineHost: Sendable {
         state.withLock { state in
             state.phase = .stopped
             state.failure = "it was stopped"
+            // Avatars hold their host.
+            state.avatars.removeAll()
             defer { state.commands.removeAll() }
             return state.commands
         }

@@ -168,6 +168,11 @@ final class EngineHostTests {
         try thief.hello([TestEngine.avatar("anna")])
         #expect(try thief.receive("refused").header["code"] == "avatar_taken")
         #expect(first.avatars.map(\.id) == ["anna"])
+        let deadline = SystemClock.now() + .seconds(20)
+        while second.degraded.first?.reason.contains("anna") != true, SystemClock.now() < deadline {
+            await Task.yield()
+        }
+        #expect(second.degraded.first?.reason.contains("anna is engine test's") == true)
         #expect(first.metrics.refusedHellos.current == 1)
         await first.stop()
         await second.stop()
