@@ -32,11 +32,11 @@ extension EngineDriver {
             return refuse("avatar_taken", reason)
         }
         guard let pictures = makePictures(hello.avatars) else {
-            let reason = "the idle pictures need more than engines.\(host.name).idle_memory_limit"
+            let reason = "the idle pictures need more than engines.\(host.name).idle_memory_megabytes"
             host.report(
                 note: DegradedPart(
                     part: "engine \(host.name)", reason: reason,
-                    remedy: "raise engines.\(host.name).idle_memory_limit, or shorten the idle motion"))
+                    remedy: "raise engines.\(host.name).idle_memory_megabytes, or shorten the idle motion"))
             supervisor.handle(.helloRefused(reason: reason), now: now)
             return refuse("too_large", reason)
         }
@@ -256,7 +256,7 @@ extension EngineDriver {
         else {
             return finishPreparation(
                 avatar.id,
-                .refused(reason: "its idle pictures need more than engines.\(host.name).idle_memory_limit"))
+                .refused(reason: "its idle pictures need more than engines.\(host.name).idle_memory_megabytes"))
         }
         hello.avatars = others + [avatar]
         self.hello = hello

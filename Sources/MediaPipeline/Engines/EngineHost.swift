@@ -140,7 +140,7 @@ package final class EngineHost: Sendable {
         } catch {
             throw EngineError(
                 code: .endpointUnavailable, reason: "\(error)",
-                remedy: "set engines.\(name).endpoint to another address, or state_directory to a shorter path")
+                remedy: "set engines.\(name).endpoint to another address, or storage.state_directory to a shorter path")
         }
         state.withLock { state in
             state.phase = .running

@@ -329,7 +329,7 @@ final class EngineHostTests {
         try engine.hello([TestEngine.avatar("anna", patches: true, idleCount: 3)])
         let refusal = try engine.receive("refused").header
         #expect(refusal["code"] == "too_large")
-        #expect(refusal["reason"]?.stringValue?.contains("idle_memory_limit") == true)
+        #expect(refusal["reason"]?.stringValue?.contains("idle_memory_megabytes") == true)
         // Without patches every second picture does.
         try engine.hello([TestEngine.avatar("anna", idleCount: 2)])
         #expect(try engine.receive("idle_request").header["indices"] == [0])

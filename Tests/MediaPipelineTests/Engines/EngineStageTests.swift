@@ -42,7 +42,8 @@ struct EngineStageTests {
 
     @Test("replays the idle loop, shows the engine's pictures while it speaks, and idle again")
     func speaks() async throws {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("es-\(UUID().uuidString.prefix(8))")
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "es-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
         let registry = MetricsRegistry()
