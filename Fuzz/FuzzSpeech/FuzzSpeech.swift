@@ -12,6 +12,7 @@ package func fuzzSpeech(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     for piece in pieces + Sentences.split(text) {
         precondition(piece.count <= Sentences.maximumLength, "a piece is longer than may be said in one go")
     }
+    precondition((pieces.first?.count ?? 0) <= Sentences.firstMaximumLength, "the first words come late")
     // Synthesis takes a thousand times as long as cutting: only short texts are spoken.
     if plain.utf8.count <= 12, let first = pieces.first { voice.say(first) }
     return 0

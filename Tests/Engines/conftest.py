@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,10 +106,11 @@ def context() -> Iterator[zmq.Context]:
 
 
 @pytest.fixture
-def server(tmp_path: Path, context: zmq.Context) -> Iterator[Server]:
-    server = Server(f"ipc://{tmp_path}/engine.ipc", context).bind()
-    yield server
-    server.close()
+def server(context: zmq.Context) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="ae-") as folder:  # Short: the path of a Unix socket has 107 characters.
+        server = Server(f"ipc://{folder}/engine.ipc", context).bind()
+        yield server
+        server.close()
 
 
 class Launcher:

@@ -273,3 +273,22 @@ def test_a_new_connection_forgets_sessions_and_tells_the_engine():
     bench.work()
     assert bench.engine.calls == ["attach", "closed", "detach"]
     assert bench.exchange.outgoing() == [] and not bench.exchange.seats
+
+
+def test_floods_meet_limits():
+    bench = Bench()
+    bench.attach()
+    with pytest.raises(ProtocolError, match="utterances wait"):
+        for number in range(2000):
+            bench.speak(1, utterance=f"u{number}")
+    with pytest.raises(ProtocolError, match="instead of"):
+        bench.speak(1, utterance="u1", first=170_000_000)
+    bench.tell("clear", session="s", epoch=1)
+    with pytest.raises(ProtocolError, match="s of sound wait"):
+        for number in range(2000):
+            bench.speak(16_000, epoch=1, first=number * 16_000)
+    with pytest.raises(AssertionError):
+        for number in range(3000):
+            bench.attach(f"s{number % 1500}")
+            bench.tell("detach", session=f"s{number % 1500}")
+            assert not any(b"busy" in parts[0] for parts in bench.exchange.outgoing())

@@ -56,6 +56,15 @@ def test_flashes_are_bound_to_the_samples_of_the_beeps(server, launch, fps, shap
     assert len(white) <= sum(-(-count // period) + 1 for _, count in beeps)
 
 
+def test_flashes_come_at_fixed_samples_on_demand(server, launch):
+    launch("--flash-every", "1", "--size", "16x16")
+    server.welcome()
+    server.attach(credit=500)
+    server.say(beep_sound(3, []))
+    white = [header["first_sample"] for header, payload in server.until("utterance_done") if payload and payload[0] > 200]
+    assert white == [0, 640, 16_000, 16_640, 32_000, 32_640]
+
+
 def test_frames_come_only_under_credit(server, launch):
     launch("--burst", "20", "--size", "16x16")
     server.welcome()
@@ -286,7 +295,7 @@ def curve(context):
         def callback(self, domain, key):
             return key == allowed_public
 
-    keeper.configure_curve_callback(domain="*", credentials_provider=AllowList())
+    keeper.configure_curve_callback(domain="avatar-engine", credentials_provider=AllowList())
     server = Server("tcp://127.0.0.1:*", context)
     server.socket.curve_server = True
     server.socket.curve_secretkey = secret

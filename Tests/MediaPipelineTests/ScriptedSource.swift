@@ -10,6 +10,7 @@ final class ScriptedSource: PictureSource {
         var positions: [SpeechPosition] = []
         var events: (@Sendable (SourceEvent) -> Void)?
         var failure: String?
+        var speaksItself = false
     }
 
     /// What the test and the source, which lives on the stage's thread, have in common.
@@ -39,12 +40,11 @@ final class ScriptedSource: PictureSource {
 
     let script: Script
     let pictureWait: Duration?
-    let speaksItself: Bool
+    var speaksItself: Bool { script.record.withLock { $0.speaksItself } }
 
-    init(_ script: Script, pictureWait: Duration? = nil, speaksItself: Bool = false) {
+    init(_ script: Script, pictureWait: Duration? = nil) {
         self.script = script
         self.pictureWait = pictureWait
-        self.speaksItself = speaksItself
     }
 
     func connect(_ events: @escaping @Sendable (SourceEvent) -> Void) {

@@ -10,13 +10,13 @@ import Testing
 struct StageSourceTests {
     private func stage(
         _ script: ScriptedSource.Script, _ metrics: MetricsRegistry = MetricsRegistry(),
-        pictureWait: Duration? = nil, speaksItself: Bool = false, sink: any MediaFrameSink = SilentSink()
+        pictureWait: Duration? = nil, sink: any MediaFrameSink = SilentSink()
     ) throws -> Stage {
         var configuration = StageConfiguration(source: .testPattern)
         (configuration.width, configuration.height) = (64, 64)
         configuration.maximumWaitingSeconds = 4
         let stage = try Stage(id: StageID("s"), configuration: configuration, sink: sink, metrics: metrics) {
-            ScriptedSource(script, pictureWait: pictureWait, speaksItself: speaksItself)
+            ScriptedSource(script, pictureWait: pictureWait)
         }
         stage.start()
         stage.setViewerCount(1)
@@ -86,7 +86,8 @@ struct StageSourceTests {
     @Test("lets a source speak that speaks itself, and drops what it brings too late")
     func speaksItself() async throws {
         let script = ScriptedSource.Script()
-        let stage = try stage(script, speaksItself: true)
+        script.record.withLock { $0.speaksItself = true }
+        let stage = try stage(script)
         defer { stage.stop() }
         let utterance = try stage.beginUtterance()
         try stage.append(.tone(packets: 100), to: utterance)
@@ -102,6 +103,14 @@ struct StageSourceTests {
         stage.endUtterance(silent)
         let end = await events(stage, until: isFinished)
         #expect(end.last == .speechFinished(silent, position: .zero, interrupted: false))
+        // The source is lost before it said anything: nobody waits for it.
+        let lost = try stage.beginUtterance()
+        try stage.append(.tone(packets: 10), to: lost)
+        await script.wait(for: "began \(lost)")
+        script.record.withLock { $0.speaksItself = false }
+        stage.endUtterance(lost)
+        let afterLoss = await events(stage, until: isFinished)
+        #expect(afterLoss.last == .speechFinished(lost, position: .zero, interrupted: false))
     }
 
     @Test("is interrupted many times: each call is answered with what was cut off, and the source is cleared")

@@ -61,7 +61,13 @@ struct StageTests {
             return videoCount == 20
         }
         let asked = SystemClock.now()
-        let utterance = try stage.speak("Hello, I am happy to see you.")
+        let utterance = try stage.beginUtterance()
+        SpeechSynthesizer.shared.speak(
+            "Hello, I am happy to see you.", cancellation: SpeechSynthesizer.Cancellation()
+        ) { event in
+            if case .part(let part) = event { try? stage.append(part, to: utterance) }
+            if case .ended = event { stage.endUtterance(utterance) }
+        }
         var finishedAt: Instant?
         var events = stage.events.makeAsyncIterator()
         let started = await events.next()

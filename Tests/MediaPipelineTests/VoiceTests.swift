@@ -148,7 +148,9 @@ struct LipFollowerTests {
                 spread: shapes.reduce(0) { $0 + $1.spread } * share,
                 rounding: shapes.reduce(0) { $0 + $1.rounding } * share)
         }
-        let (bee, boo, bah) = (try await mean("ee, ee, ee"), try await mean("oooh, who"), try await mean("ah, ah, ah"))
+        let bee = try await mean("she sees three green trees")
+        let boo = try await mean("who knew you would choose two")
+        let bah = try await mean("hot pots got lost")
         #expect(bee.spread > boo.spread + 0.1 && bee.spread > bah.spread, "\(bee) \(boo) \(bah)")
         #expect(boo.rounding > bee.rounding + 0.1, "\(bee) \(boo)")
         #expect(bah.opening > bee.opening && bah.opening > boo.opening, "\(bee) \(boo) \(bah)")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,84 +16,9 @@ import numpy as np
 from . import protocol
 from .engine import Preparation, Refusal
 from .pictures import AvatarDescription, Frame, Output, OutputError, Picture, Samples, Sound, checked, size_of
-from .protocol import Message, ProtocolError
+from .protocol import SAMPLE_RATE, Message, ProtocolError
+from .seats import Attach, Clear, Detach, End, IdleJob, Input, Seat, SeatJob, Speech, Waiting
 from .sessions import Session, Utterance
-
-
-@dataclass
-class Attach:
-    """The inference thread is to call `attach`."""
-
-
-@dataclass
-class Speech:
-    utterance: Utterance
-    first_sample: int
-    samples: Samples
-
-
-@dataclass
-class End:
-    utterance: Utterance
-    total: int
-
-
-@dataclass
-class Clear:
-    epoch: int
-
-
-@dataclass
-class Detach:
-    """The inference thread is to call `detach` and forget the session."""
-
-
-Input = Attach | Speech | End | Clear | Detach
-
-
-@dataclass
-class _Waiting:
-    """A message that waits in a session's queue."""
-
-    parts: list[bytes]
-    needs_credit: bool
-    utterance: str
-    first_sample: int
-
-
-@dataclass(eq=False)
-class Seat:
-    """One session as the library keeps it."""
-
-    session: Session
-    epoch: int
-    credit: int = 0
-    inputs: deque[Input] = field(default_factory=deque)
-    waiting: deque[_Waiting] = field(default_factory=deque)
-    #: Frames among `waiting`.
-    frames: int = 0
-    utterances: dict[str, Utterance] = field(default_factory=dict)
-    #: The inference thread's: what it is drawing pictures from, and for which epoch and utterance.
-    work: Iterator[Output] | None = None
-    work_utterance: Utterance | None = None
-    work_ends: bool = False
-    is_over: bool = False
-    was_attached: bool = False
-
-
-@dataclass
-class IdleJob:
-    """One idle picture is to be drawn."""
-
-    avatar: AvatarDescription
-    index: int
-
-
-@dataclass
-class SeatJob:
-    """A session has something to do: a step of its work, or its next input."""
-
-    seat: Seat
 
 
 class Exchange:
@@ -105,6 +29,11 @@ class Exchange:
     #: Seconds of sound that wait in one session before more is refused.
     SOUND_LIMIT_SECONDS = 1200
     SESSION_LIMIT = 1000
+    #: Utterances that were begun and are not done, and pieces of sound that wait, in one session.
+    UTTERANCE_LIMIT = 1000
+    INPUT_LIMIT = 10_000
+    #: Samples that may be missing between two pieces of sound; they become silence.
+    GAP_LIMIT = SAMPLE_RATE
     CONTROL_LIMIT = 4000
 
     def __init__(self, queue_limit: int = QUEUE_LIMIT) -> None:
@@ -210,7 +139,8 @@ class Exchange:
             self._send("refused", what="attach", code="no_such_avatar", session=identifier,
                        reason="this engine has no such avatar")
             return
-        if len(self.seats) >= self.SESSION_LIMIT:
+        # Seats that are over stay in the rota until the inference has heard of it.
+        if len(self.seats) >= self.SESSION_LIMIT or len(self._rota) >= 2 * self.SESSION_LIMIT:
             self._send("refused", what="attach", code="busy", session=identifier,
                        reason=f"{self.SESSION_LIMIT} sessions are attached")
             return
@@ -251,21 +181,35 @@ class Exchange:
             self.count("speech_of_old_epochs")
             return
         utterance = seat.utterances.get(identifier)
-        if utterance is None:
-            utterance = Utterance(identifier, epoch, seat.session.avatar, first, position)
-            seat.utterances[identifier] = utterance
+        if utterance is not None and abs(first - utterance.announced) > self.GAP_LIMIT:
+            raise ProtocolError("malformed", f"speech goes on at {first} instead of {utterance.announced}", what="speech")
         waiting = sum(len(item.samples) for item in seat.inputs if isinstance(item, Speech))
-        if waiting + size // 2 > self.SOUND_LIMIT_SECONDS * protocol.SAMPLE_RATE:
+        if waiting + size // 2 > self.SOUND_LIMIT_SECONDS * SAMPLE_RATE:
             self.count("speech_too_much")
             raise ProtocolError("busy", f"{self.SOUND_LIMIT_SECONDS} s of sound wait already", what="speech")
+        if utterance is None:
+            utterance = self._new_utterance(seat, identifier, first, position)
+        utterance.announced = max(utterance.announced, first + size // 2)
         samples: Samples = np.frombuffer(message.payload, "<i2").astype(np.int16)
         last = seat.inputs[-1] if seat.inputs else None
         if (isinstance(last, Speech) and last.utterance is utterance
-                and last.first_sample + len(last.samples) == first and len(last.samples) < 2 * protocol.SAMPLE_RATE):
+                and last.first_sample + len(last.samples) == first and len(last.samples) < 2 * SAMPLE_RATE):
             # An engine that is behind gets its sound in larger pieces.
             last.samples = np.concatenate([last.samples, samples])
             return
-        seat.inputs.append(Speech(utterance, first, samples))
+        self._append_input(seat, Speech(utterance, first, samples))
+
+    def _new_utterance(self, seat: Seat, identifier: str, start: int, position: int) -> Utterance:
+        if len(seat.utterances) >= self.UTTERANCE_LIMIT:
+            raise ProtocolError("busy", f"{self.UTTERANCE_LIMIT} utterances wait already", what="speech")
+        utterance = Utterance(identifier, seat.epoch, seat.session.avatar, start, position)
+        seat.utterances[identifier] = utterance
+        return utterance
+
+    def _append_input(self, seat: Seat, item: Speech | End) -> None:
+        if len(seat.inputs) >= self.INPUT_LIMIT:
+            raise ProtocolError("busy", f"{self.INPUT_LIMIT} pieces of sound wait already", what="speech")
+        seat.inputs.append(item)
 
     def _handle_end(self, message: Message) -> None:
         seat = self._seat(message)
@@ -277,9 +221,8 @@ class Exchange:
         utterance = seat.utterances.get(identifier)
         if utterance is None:
             # An utterance without any sound has no pictures.
-            utterance = Utterance(identifier, epoch, seat.session.avatar, total, 0)
-            seat.utterances[identifier] = utterance
-        seat.inputs.append(End(utterance, total))
+            utterance = self._new_utterance(seat, identifier, total, 0)
+        self._append_input(seat, End(utterance, total))
 
     def _handle_clear(self, message: Message) -> None:
         seat = self._seat(message)
@@ -406,7 +349,7 @@ class Exchange:
                 self.count("frames_of_old_epochs")
                 return False
             is_frame = isinstance(output, Frame)
-            seat.waiting.append(_Waiting(parts, is_frame, utterance.id, int(output.first_sample)))
+            seat.waiting.append(Waiting(parts, is_frame, utterance.id, int(output.first_sample)))
             seat.frames += is_frame
             self.wake()
         return True
@@ -418,7 +361,7 @@ class Exchange:
             if seat.is_over or utterance.epoch != seat.epoch:
                 return
             seat.utterances.pop(utterance.id, None)
-            seat.waiting.append(_Waiting(protocol.encode("utterance_done", members), False, utterance.id, 0))
+            seat.waiting.append(Waiting(protocol.encode("utterance_done", members), False, utterance.id, 0))
             self.wake()
 
     def put_idle_picture(self, avatar: AvatarDescription, index: int, picture: Picture) -> None:

@@ -40,6 +40,8 @@ class FlashBeepSettings:
     #: Seconds of sound that a second of work makes; 0: as fast as it can, 0.5: half as fast as real time.
     slow: float = 0
     loud: int = 2000
+    #: Flashes of 100 ms at every multiple of so many samples of the utterance, besides those of beeps; 0: none.
+    flash_every: int = 0
     #: Seconds of speech after which the engine dies, hangs or sends bytes that are no message.
     die_after: float | None = None
     hang_after: float | None = None
@@ -104,12 +106,17 @@ class FlashBeep(Engine):
 
     def _frame(self, utterance: Utterance, due: DuePicture) -> Frame:
         settings = self.settings
-        luma = WHITE if is_flash(utterance, due.number, settings.loud) else DARK
+        luma = WHITE if is_flash(utterance, due.number, settings.loud) or self._is_time(utterance, due.number) else DARK
         if not settings.patches:
             return Frame.full(due.first_sample, self._flat(luma, settings.width, settings.height))
         width, height = max(2, settings.width // 4 * 2), max(2, settings.height // 4 * 2)
         x, y = settings.width // 8 * 2, settings.height // 8 * 2
         return Frame.patch(due.first_sample, self._flat(luma, width, height), due.idle_index, x, y)
+
+    def _is_time(self, utterance: Utterance, number: int) -> bool:
+        every, avatar = self.settings.flash_every, utterance.avatar
+        middle = (avatar.first_sample(number) + avatar.first_sample(number + 1)) // 2
+        return every > 0 and middle % every < SAMPLE_RATE // 10
 
     def _flat(self, luma: int, width: int, height: int) -> Picture:
         if luma not in self._pictures:
@@ -166,6 +173,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--slow", metavar="FACTOR", type=float, default=0,
                         help="seconds of speech that a second of work makes: 1 is real time, 0.5 half as fast (default: no delay)")
     parser.add_argument("--loud", metavar="LEVEL", type=int, default=defaults.loud, help="a sample above it is a beep's (default: %(default)d)")
+    parser.add_argument("--flash-every", metavar="SECONDS", type=float, default=0,
+                        help="flash for 100 ms at every multiple of so much speech, too, for voices that do not beep (default: never)")
     group = parser.add_argument_group("misbehaviour, to test servers with")
     group.add_argument("--die-after", metavar="SECONDS", type=float, help="exit with status 3 after so much speech was received")
     group.add_argument("--hang-after", metavar="SECONDS", type=float, help="never return from a call after so much speech was received (see --hang-timeout)")
@@ -177,7 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"--burst {options.burst} is not 1..64")
         return FlashBeep(FlashBeepSettings(
             options.avatar or ["flashbeep"], int(width), int(height), options.fps, options.pixel_format, options.patches,
-            options.idle_count, options.burst, options.slow, options.loud, options.die_after, options.hang_after, options.rubbish))
+            options.idle_count, options.burst, options.slow, options.loud, max(0, int(options.flash_every * SAMPLE_RATE)), options.die_after,
+            options.hang_after, options.rubbish))
 
     return command_line.main(make, parser, arguments)
 

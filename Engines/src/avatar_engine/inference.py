@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from .engine import Engine, Refusal
-from .exchange import Attach, Clear, Detach, End, Exchange, IdleJob, Input, Seat, Speech
+from .exchange import Exchange
 from .pictures import Frame, Output
 from .protocol import cut
+from .seats import Attach, Clear, Detach, End, IdleJob, Input, Seat, Speech
 from .sessions import Utterance
 
 log = logging.getLogger("avatar_engine")

@@ -71,6 +71,7 @@ class Link:
         self._hello_retry = 1.0
         self._answers = (0.0, 0)
         self._is_hung = False
+        self._was_kept_out = False
         self._counted = (0, 0.0)
 
     def wake(self) -> None:
@@ -173,10 +174,12 @@ class Link:
                     self._connect()
                     return False
             elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._was_kept_out = False
                 self._last_heard = self.clock()
                 if not self.is_welcome:
                     self._hello_at = self.clock() + 1  # In case the first hello was lost with an earlier connection.
-            else:
+            elif not self._was_kept_out:
+                self._was_kept_out = True
                 log.error("the server refuses the connection: wrong key, or it is no engine endpoint")
         return True
 

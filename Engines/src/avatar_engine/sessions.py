@@ -44,6 +44,8 @@ class Utterance:
         self.data: Any = None
         #: Pictures left out because they would have come too late.
         self.skipped = 0
+        #: The sample after the last one that the server sent; the library's.
+        self.announced = start
         self._sound: Samples = np.zeros(SAMPLE_RATE, np.int16)
         self._known = 0
         self._first_number = int(start * avatar.fps / SAMPLE_RATE)

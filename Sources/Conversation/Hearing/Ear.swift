@@ -23,6 +23,8 @@ package final class Ear: Sendable {
     private struct Listening: ~Copyable {
         /// Nil where the library refuses; then the level alone decides.
         var detector: VoiceActivityDetector?
+        /// Most viewers never speak, and a detector takes its memory: it is made with the first sound.
+        var hasDetector = false
         var echoGuard = EchoGuard()
         var turns: TurnDetector
     }
@@ -41,7 +43,7 @@ package final class Ear: Sendable {
         configuration: HearingConfiguration, level: @escaping @Sendable (Instant) -> Float,
         isAvatarSpeaking: @escaping @Sendable () -> Bool, deliver: @escaping @Sendable (EarEvent) -> Void
     ) {
-        listening = Mutex(Listening(detector: VoiceActivityDetector(), turns: TurnDetector(configuration)))
+        listening = Mutex(Listening(turns: TurnDetector(configuration)))
         self.level = level
         self.isAvatarSpeaking = isAvatarSpeaking
         self.deliver = deliver
@@ -51,6 +53,10 @@ package final class Ear: Sendable {
         let isSpeaking = isAvatarSpeaking()
         let events = listening.withLock { listening in
             let samples = sound.samples
+            if !listening.hasDetector {
+                listening.detector = VoiceActivityDetector()
+                listening.hasDetector = true
+            }
             let findings = listening.detector?.detect(samples) ?? Self.findings(samples)
             var outputs: [TurnDetector.Output] = []
             for (index, finding) in findings.enumerated() {

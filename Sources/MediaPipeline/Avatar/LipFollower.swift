@@ -17,10 +17,11 @@ package struct LipFollower: Sendable {
     private static let opening = 0.3
     private static let closing = 0.5
 
-    /// Close vowels, open vowels, front vowels, hissing.
+    /// The first resonance of close and of open vowels, the second of back and of front ones, hissing.
     private var bands = [
         BandPass(frequency: 320, quality: 1.4), BandPass(frequency: 780, quality: 1.6),
-        BandPass(frequency: 2_000, quality: 1.3), BandPass(frequency: 5_600, quality: 1.1),
+        BandPass(frequency: 1_100, quality: 2), BandPass(frequency: 2_800, quality: 2),
+        BandPass(frequency: 5_600, quality: 1.1),
     ]
     private var loudest = -30.0
     private var shape = MouthShape.rest
@@ -46,26 +47,32 @@ package struct LipFollower: Sendable {
     }
 
     private mutating func follow(_ samples: ArraySlice<Int16>) {
-        let energies = bands.indices.map { bands[$0].meanEnergy(samples) }
-        let (close, open, front, hiss) = (energies[0], energies[1], energies[2], energies[3])
-        let level = 10 * log10(close + open + front + hiss + 1e-12)
+        let energies = bands.indices.map { bands[$0].meanEnergy(samples) + 1e-12 }
+        let (close, open, back, front, hiss) = (energies[0], energies[1], energies[2], energies[3], energies[4])
+        let level = 10 * log10(close + open + front + hiss)
         loudest = max(level, loudest - Self.forgetting, -36)
         var target = MouthShape.rest
         if level > Self.silence {
-            let loudness = min(1, max(0, (level - loudest + Self.range) / Self.range))
-            let voice = close + open + front + 1e-12
-            let openness = open / (close + open + 1e-12)
-            // Front vowels are weaker up there than they seem: 12 dB make up for it.
-            let frontness = min(1, max(0, (10 * log10(16 * front / (close + open + 1e-12) + 1e-12) + 12) / 24))
-            let hissing = min(1, max(0, 1.5 * hiss / (hiss + voice) - 0.25))
+            let loudness = Self.share(level, from: loudest - Self.range, to: loudest - 4)
+            // Decibels between bands, as measured over the phones of a spoken page: /m/ -10, /iy/ -9, /uw/ -7, /aa/ +2;
+            // and /aa/ -11, /uw/ -9, /ih/ -7, /iy/ -4.
+            let openness = Self.share(10 * log10(open / close), from: -10, to: 3)
+            let frontness = Self.share(10 * log10(front / back), from: -10, to: -3.5)
+            let hissing = Self.share(hiss / (hiss + close + open + back + front), from: 0.2, to: 0.8)
+            let voiced = 1 - hissing
             target = MouthShape(
-                opening: loudness * (0.3 + 0.6 * openness) * (1 - 0.65 * hissing),
-                spread: loudness * min(0.9, max(-0.2, 1.5 * frontness - 0.7) + 0.3 * hissing),
-                rounding: loudness * 0.9 * (1 - frontness) * (1 - openness) * (1 - hissing))
+                opening: loudness * (voiced * (0.12 + 0.85 * openness) + hissing * 0.16),
+                spread: loudness * (voiced * (0.95 * frontness - 0.1) + hissing * 0.4),
+                rounding: loudness * voiced * 0.9 * (1 - frontness) * (1 - openness))
         }
         let kept = target.opening > shape.opening ? Self.opening : Self.closing
         shape = target.blended(with: shape, share: kept)
         if shape.opening < 0.01, target == .rest { shape = .rest }
+    }
+
+    /// 0 at `low` and below, 1 at `high` and above.
+    private static func share(_ value: Double, from low: Double, to high: Double) -> Double {
+        min(1, max(0, (value - low) / (high - low)))
     }
 }
 

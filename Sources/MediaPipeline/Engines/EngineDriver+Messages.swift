@@ -38,11 +38,10 @@ extension EngineDriver {
             return refuse("too_large", reason)
         }
         host.report(note: nil)
-        welcome(routing, hello)
-        for pictures in pictures {
-            serve(pictures, hello)
-        }
+        for pictures in pictures { show(pictures, hello) }
         host.publish(hello.avatars)
+        welcome(routing, hello)
+        for pictures in pictures { requestIdlePictures(pictures) }
         for link in links.values { attach(link) }
     }
 
@@ -61,14 +60,13 @@ extension EngineDriver {
         return made
     }
 
-    private func serve(_ pictures: IdlePictures, _ hello: EngineHello) {
+    private func show(_ pictures: IdlePictures, _ hello: EngineHello) {
         let avatar = host.ownAvatar(pictures.avatar.id)
         avatar.set(pictures)
         avatar.set(
             EngineAvatar.Service(
                 avatar: pictures.avatar, offset: hello.offset, lookahead: hello.lookahead,
                 providesAudio: hello.providesAudio))
-        requestIdlePictures(pictures)
     }
 
     private func requestIdlePictures(_ pictures: IdlePictures) {
@@ -259,8 +257,9 @@ extension EngineDriver {
         }
         hello.avatars = others + [avatar]
         self.hello = hello
-        serve(pictures, hello)
+        show(pictures, hello)
         host.publish(hello.avatars)
+        requestIdlePictures(pictures)
         for link in links.values where link.avatar.id == avatar.id { attach(link) }
         finishPreparation(avatar.id, .ready)
     }

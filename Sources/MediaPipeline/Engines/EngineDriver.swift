@@ -110,7 +110,8 @@ final class EngineDriver: @unchecked Sendable {
         if let serverKey { environment["AVATAR_ENGINE_SERVER_KEY"] = serverKey.text }
         let log = EngineLog(engine: host.name, dropped: host.metrics.droppedLines)
         do {
-            child = try ChildProcess(command: host.configuration.command, environment: environment) { [weak host] event in
+            child = try ChildProcess(command: host.configuration.command, environment: environment) {
+                [weak host] event in
                 switch event {
                 case .line(let line, let isError): log.write(line, isError: isError)
                 case .ended(let ending): host?.post(.childEnded(ending, generation: generation))
@@ -177,7 +178,8 @@ final class EngineDriver: @unchecked Sendable {
                         from: routing.bytes)
                 }
             } catch {
-                Self.logger.error("socket failed", ["engine": .string(host.name), "reason": .string(error.description)])
+                Self.logger.error(
+                    "socket failed", ["engine": .string(host.name), "reason": .string(error.description)])
                 return
             }
         }

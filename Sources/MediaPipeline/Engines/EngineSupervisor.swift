@@ -126,7 +126,9 @@ struct EngineSupervisor {
             guard case .serving = phase else { return }
             faults.removeAll { now - $0 > limits.faultWindow }
             faults.append(now)
-            if faults.count > limits.maximumFaults { giveUpPeer("it sent \(faults.count) faulty messages in a minute", now) }
+            if faults.count > limits.maximumFaults {
+                giveUpPeer("it sent \(faults.count) faulty messages in a minute", now)
+            }
         case .peerLost(let reason):
             guard case .serving = phase else { return }
             giveUpPeer(reason, now)
@@ -213,7 +215,8 @@ struct EngineSupervisor {
         restarts.removeAll { now - $0 > limits.restartWindow }
         guard restarts.count < limits.maximumRestarts else {
             phase = .givenUp
-            failure = "it was started again \(restarts.count) times in \(Int(limits.restartWindow.seconds)) s; "
+            failure =
+                "it was started again \(restarts.count) times in \(Int(limits.restartWindow.seconds)) s; "
                 + "the last time: \(failure ?? reason)"
             return
         }

@@ -51,6 +51,8 @@ struct SourceHearing {
         self.source = source
     }
 
+    func knows(_ utterance: UtteranceID) -> Bool { begun.contains(utterance) }
+
     /// `motionTime` is where the idle motion will be about when these samples are heard.
     mutating func append(_ samples: [Int16], to utterance: UtteranceID, motionTime: Double) {
         guard source.wantsSound, !samples.isEmpty else { return }

@@ -7,7 +7,6 @@ struct StageDriver: ~Copyable {
         case sound(UtteranceID, SpeechIntake.Prepared)
         /// With the last of what the source hears.
         case utteranceEnded(UtteranceID, heard: [Int16])
-        case voiceFailed(UtteranceID, reason: String)
         /// `number` names who waits for the answer.
         case interrupt(number: UInt64, calledAt: Instant)
         case loopMade(Result<IdleLoop, CodecError>)
@@ -31,6 +30,8 @@ struct StageDriver: ~Copyable {
     private var playout: Playout
     private var performer: StagePerformer
     private var hearing: SourceHearing
+    /// Utterances whose sound comes back from the source. Chosen when one begins: the source may be exchanged meanwhile.
+    private var spokenBySource: Set<UtteranceID> = []
     /// Who waits to hear what an interruption cut off, in order.
     private var interruptions: [(number: UInt64, calledAt: Instant)] = []
     /// When the interruption was called whose last packet is still to go out.
@@ -85,13 +86,11 @@ struct StageDriver: ~Copyable {
             append(prepared, to: utterance, now)
         case .utteranceEnded(let utterance, let heard):
             end(utterance, heard, now)
-        case .voiceFailed(let utterance, let reason):
-            performer.report(failure: reason, of: .voice, now)
-            end(utterance, [], now)
         case .interrupt(let number, let calledAt):
             interruptions.append((number, calledAt))
             playout.handle(.interrupted, now: now)
             hearing.clear()
+            spokenBySource.removeAll()
         case .loopMade(.success(let loop)):
             take(loop, now)
         case .loopMade(.failure(let error)):
@@ -108,14 +107,14 @@ struct StageDriver: ~Copyable {
         case .loopReady(let loop):
             take(loop, now)
         case .sound(let utterance, let part):
-            guard source.speaksItself, playout.isPending(utterance) else { return }
+            guard spokenBySource.contains(utterance) else { return }
             guard playout.waitingSamples + part.samples.count <= configuration.maximumWaitingSamples else {
                 performer.report(failure: "the source speaks far ahead of its stage", of: .source, now)
                 return
             }
             playout.handle(.soundArrived(utterance, part), now: now)
         case .soundEnded(let utterance):
-            guard source.speaksItself else { return }
+            guard spokenBySource.contains(utterance) else { return }
             playout.handle(.utteranceEnded(utterance), now: now)
         case .degraded(let reason?):
             performer.report(failure: reason, of: .source, now)
@@ -128,17 +127,20 @@ struct StageDriver: ~Copyable {
         receivedSamples += prepared.part.samples.count
         // What was interrupted meanwhile is of no use to anybody.
         guard playout.isPending(utterance) else { return }
-        performer.clearFailure(of: .voice)
         let ahead = Double(playout.waitingSamples) / Double(OpusFormat.sampleRateHz)
         let motionTime = playout.motionTime(at: now) + ahead
-        if !source.speaksItself { playout.handle(.soundArrived(utterance, prepared.part), now: now) }
+        if !hearing.knows(utterance), source.speaksItself, !prepared.heard.isEmpty { spokenBySource.insert(utterance) }
+        if !spokenBySource.contains(utterance) {
+            playout.handle(.soundArrived(utterance, prepared.part), now: now)
+        }
         hearing.append(prepared.heard, to: utterance, motionTime: motionTime)
     }
 
     private mutating func end(_ utterance: UtteranceID, _ heard: [Int16], _ now: Instant) {
         let wasTold = hearing.end(utterance, last: heard)
-        // A source that speaks itself tells the end of what it was given.
-        if !(source.speaksItself && wasTold) { playout.handle(.utteranceEnded(utterance), now: now) }
+        // A source that speaks itself tells the end of what it was given, unless it has been lost meanwhile.
+        let isAwaited = wasTold && source.speaksItself && spokenBySource.contains(utterance)
+        if !isAwaited { playout.handle(.utteranceEnded(utterance), now: now) }
     }
 
     private mutating func take(_ loop: IdleLoop, _ now: Instant) {
@@ -169,7 +171,10 @@ struct StageDriver: ~Copyable {
                 metrics.interruptionSeconds.observe((SystemClock.now() - calledAt).seconds)
                 cutOffCalledAt = nil
             default:
-                if case .report(.speechFinished(let utterance, _, _)) = output { hearing.finished(utterance) }
+                if case .report(.speechFinished(let utterance, _, _)) = output {
+                    hearing.finished(utterance)
+                    spokenBySource.remove(utterance)
+                }
                 performer.perform(output, now: now)
             }
         }
@@ -178,7 +183,8 @@ struct StageDriver: ~Copyable {
 
     /// Tells how much of what was appended does not wait any more: it went out, or was dropped.
     private mutating func releaseSamples() {
-        let waiting = source.speaksItself ? 0 : playout.waitingSamples
+        // What the source says itself was not appended; it only makes the release a little later.
+        let waiting = playout.waitingSamples
         let released = receivedSamples - waiting - releasedSamples
         guard released > 0 else { return }
         releasedSamples += released

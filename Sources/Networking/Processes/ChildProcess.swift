@@ -116,31 +116,11 @@ package final class ChildProcess: Sendable {
     private static func spawn(
         _ command: [String], _ environment: [String: String], standard: [Int32]
     ) throws(SocketError) -> Int32 {
-        var actions = unsafe posix_spawn_file_actions_t()
-        unsafe posix_spawn_file_actions_init(&actions)
-        defer { unsafe _ = posix_spawn_file_actions_destroy(&actions) }
-        for (number, descriptor) in standard.enumerated() {
-            unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
-        }
-        var attributes = posix_spawnattr_t()
-        unsafe posix_spawnattr_init(&attributes)
-        defer { unsafe _ = posix_spawnattr_destroy(&attributes) }
-        // A group of its own, and none of the signal settings that this process has.
-        var none = sigset_t()
-        var all = sigset_t()
-        unsafe sigemptyset(&none)
-        unsafe sigfillset(&all)
-        unsafe posix_spawnattr_setpgroup(&attributes, 0)
-        unsafe posix_spawnattr_setsigmask(&attributes, &none)
-        unsafe posix_spawnattr_setsigdefault(&attributes, &all)
-        let flags = Int32(POSIX_SPAWN_SETPGROUP) | Int32(POSIX_SPAWN_SETSIGMASK) | Int32(POSIX_SPAWN_SETSIGDEF)
-        unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
         var arguments: [UnsafeMutablePointer<CChar>?] = unsafe command.map { unsafe strdup($0) } + [nil]
         var variables: [UnsafeMutablePointer<CChar>?] = unsafe merged(environment).map { unsafe strdup($0) } + [nil]
         defer { unsafe (arguments + variables).forEach { unsafe free($0) } }
-        var process: pid_t = 0
-        let code = unsafe posix_spawnp(&process, command[0], &actions, &attributes, &arguments, &variables)
-        guard code == 0 else { throw SocketError(returned: -code, place: "start \(command[0])") }
+        let process = unsafe clinux_spawn(&arguments, &variables, standard)
+        guard process > 0 else { throw SocketError(returned: process, place: "start \(command[0])") }
         return process
     }
 

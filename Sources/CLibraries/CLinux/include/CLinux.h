@@ -49,6 +49,9 @@ void clinux_name_thread(const char *name);
 int clinux_process_descriptor(int process);
 /// A pipe, close-on-exec at both ends; the end that is ours does not block. `ours` is 0 (to read) or 1 (to write).
 int clinux_pipe(int ends[2], int ours);
+/// Starts a program in a process group of its own with these descriptors as 0, 1 and 2, and with none of our signal
+/// settings. `arguments` and `environment` end with NULL; the program is looked for on the PATH. Its number, or -errno.
+int clinux_spawn(char *const arguments[], char *const environment[], const int standard[3]);
 
 // MARK: Sockets (all non-blocking and close-on-exec)
 
