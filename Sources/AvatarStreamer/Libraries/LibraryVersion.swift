@@ -66,6 +66,16 @@ enum LoadedLibraries {
         return "\(number >> 16).\(number >> 8 & 255).\(number & 255)"
     }
 
+    /// The three numbers of a `void name(int *major, int *minor, int *patch)`.
+    static func triple(_ symbol: String) -> String? {
+        guard let address = unsafe dlsym(nil, symbol) else { return nil }
+        typealias Number = UnsafeMutablePointer<CInt>
+        typealias Function = @convention(c) (Number, Number, Number) -> Void
+        var (major, minor, patch) = (CInt(0), CInt(0), CInt(0))
+        unsafe unsafeBitCast(address, to: Function.self)(&major, &minor, &patch)
+        return "\(major).\(minor).\(patch)"
+    }
+
     /// What follows `prefix` in the name of a mapped file, for libraries that have no version function.
     static func fileSuffix(_ prefix: String) -> String? {
         guard let maps = FileContent.read("/proc/self/maps", maximumLength: 16 << 20) else { return nil }

@@ -89,5 +89,13 @@ extension TestedLibrary {
             name: "libyaml", package: "libyaml-0-2", from: .init(0, 2), below: .init(0, 3),
             reason: "the event API is stable; 0.1 has known overflows",
             loaded: { LoadedLibraries.text("yaml_get_version_string") }),
+        TestedLibrary(
+            name: "libcurl", package: "libcurl4", from: .init(7, 87), below: .init(9),
+            reason: "7.85 brought the list of allowed protocols as text, 7.87 an end that waits for no name lookup",
+            loaded: { LoadedLibraries.text("curl_version").map { String($0.prefix { $0 != " " }.dropFirst(8)) } }),
+        TestedLibrary(
+            name: "libzmq", package: "libzmq5", from: .init(4, 3), below: .init(5),
+            reason: "ROUTER and DEALER with CURVE and ZAP as 4.3 has them; earlier versions have known overflows",
+            loaded: { LoadedLibraries.triple("zmq_version") }),
     ]
 }

@@ -46,9 +46,10 @@ extension Conversation {
 
 /// What people send as an audio file.
 extension Conversation {
-    /// Answers what is said in an audio file, aloud; what was asked or said before is cut off.
+    /// Answers what is said in an audio file; what was asked or said before is cut off. Not `aloud`: the answer is
+    /// written only.
     @discardableResult
-    package func ask(recording: [UInt8]) async throws(ConversationError) -> TurnID {
+    package func ask(recording: [UInt8], aloud: Bool = true) async throws(ConversationError) -> TurnID {
         try checkOpen()
         guard let recogniser = profile.recogniser else {
             throw ConversationError(
@@ -70,7 +71,7 @@ extension Conversation {
         let turn = makeTurnID()
         recognitions[turn] = session
         metrics.count(turn: .recording)
-        handle(.recordingGiven(turn))
+        handle(.recordingGiven(turn, isAloud: aloud))
         return turn
     }
 

@@ -48,7 +48,7 @@ package struct TurnStateMachine: Sendable {
         case personGaveUp
         /// `ended` is when the speech ended, before the pause that told so.
         case personFinished(TurnID, ended: Instant)
-        case recordingGiven(TurnID)
+        case recordingGiven(TurnID, isAloud: Bool = true)
         /// `took` is what the recogniser needed of the time, here and in the other results.
         case transcribed(TurnID, String, took: Duration)
         case recognitionFailed(TurnID, BackendError)
@@ -227,9 +227,9 @@ package struct TurnStateMachine: Sendable {
             cutOff(by: .question, now)
             begin(id, .spoken, asked: min(ended, now), phase: .recognising, isAloud: true, now)
             outputs.append(.recognise(id))
-        case .recordingGiven(let id):
+        case .recordingGiven(let id, let isAloud):
             cutOff(by: .question, now)
-            begin(id, .recording, asked: now, phase: .recognising, isAloud: true, now)
+            begin(id, .recording, asked: now, phase: .recognising, isAloud: isAloud, now)
             outputs.append(.recognise(id))
         case .transcribed(let id, let text, let took):
             transcribed(id, text, took, now)

@@ -4,7 +4,10 @@ package import MediaPipeline
 package struct FliteVoice: Voice {
     package var name: String { "flite (built in, English)" }
 
-    package init() {}
+    /// Loads the voice meanwhile, so that the first sentence need not wait for it.
+    package init() {
+        SpeechSynthesizer.shared.warmUp()
+    }
 
     package func synthesise(_ sentence: String) -> AsyncThrowingStream<SpokenPart, any Error> {
         let (stream, continuation) = AsyncThrowingStream<SpokenPart, any Error>.makeStream()

@@ -11,6 +11,8 @@ struct SpeechSoundReader: Sendable {
     static let partSamples = OpusFormat.sampleRateHz * 2 / 5
     /// Of one sentence: two minutes.
     static let maximumSamples = OpusFormat.sampleRateHz * 120
+    /// Of a voice, in samples a second.
+    private static let rates = 8_000...48_000
     /// Media types that are none of ours, by how they begin.
     private static let encodings: [(magic: String, name: String)] = [
         ("ID3", "MP3"), ("OggS", "Ogg"), ("fLaC", "FLAC"), ("<!DO", "HTML"), ("<htm", "HTML"), ("<HTM", "HTML"),
@@ -26,7 +28,7 @@ struct SpeechSoundReader: Sendable {
     /// Bytes before the layout is known; then the beginning of a frame whose rest is to come.
     private var held: [UInt8] = []
     private var layout: PCMLayout?
-    private var converter: SpeechRateConverter?
+    private var converter: VoiceResampler?
     private var sound: [Int16] = []
     private var producedSamples = 0
     private var isFirst = true
@@ -71,7 +73,7 @@ struct SpeechSoundReader: Sendable {
         switch WAVHeader.find(in: held) {
         case .incomplete:
             guard isLast else { return }
-            throw .malformed("the answer ended within its header")
+            throw .malformed(held.isEmpty ? "the answer holds no sound" : "the answer ended within its header")
         case .unusable(let reason): throw .malformed("the answer is \(reason)")
         case .found(let layout, let offset):
             held.removeFirst(offset)
@@ -83,7 +85,9 @@ struct SpeechSoundReader: Sendable {
             }
             found = rawLayout
         }
-        guard 1...2 ~= found.channels, let converter = SpeechRateConverter(from: found.sampleRateHz) else {
+        guard 1...2 ~= found.channels, Self.rates.contains(found.sampleRateHz),
+            let converter = VoiceResampler(from: found.sampleRateHz)
+        else {
             throw .malformed("the answer is sound of \(found.channels) channels at \(found.sampleRateHz) Hz")
         }
         layout = found

@@ -27,22 +27,24 @@ extension EngineDriver {
         // The same peer once more starts afresh.
         forgetPeer("it said hello again")
         if let taken = host.claims.claim(hello.avatars.map(\.id), for: ObjectIdentifier(host), name: host.name) {
-            return refuse("avatar_taken", "avatar \(taken.avatar) is engine \(taken.owner)'s")
+            let reason = "avatar \(taken.avatar) is engine \(taken.owner)'s"
+            supervisor.handle(.helloRefused(reason: reason), now: now)
+            return refuse("avatar_taken", reason)
         }
         guard let pictures = makePictures(hello.avatars) else {
-            let reason = "the idle pictures need more than engines.\(host.name).idle_memory_limit"
+            let reason = "the idle pictures need more than engines.\(host.name).idle_memory_megabytes"
             host.report(
                 note: DegradedPart(
                     part: "engine \(host.name)", reason: reason,
-                    remedy: "raise engines.\(host.name).idle_memory_limit, or shorten the idle motion"))
+                    remedy: "raise engines.\(host.name).idle_memory_megabytes, or shorten the idle motion"))
+            supervisor.handle(.helloRefused(reason: reason), now: now)
             return refuse("too_large", reason)
         }
         host.report(note: nil)
-        welcome(routing, hello)
-        for pictures in pictures {
-            serve(pictures, hello)
-        }
+        for pictures in pictures { show(pictures, hello) }
         host.publish(hello.avatars)
+        welcome(routing, hello)
+        for pictures in pictures { requestIdlePictures(pictures) }
         for link in links.values { attach(link) }
     }
 
@@ -61,14 +63,13 @@ extension EngineDriver {
         return made
     }
 
-    private func serve(_ pictures: IdlePictures, _ hello: EngineHello) {
+    private func show(_ pictures: IdlePictures, _ hello: EngineHello) {
         let avatar = host.ownAvatar(pictures.avatar.id)
         avatar.set(pictures)
         avatar.set(
             EngineAvatar.Service(
                 avatar: pictures.avatar, offset: hello.offset, lookahead: hello.lookahead,
                 providesAudio: hello.providesAudio))
-        requestIdlePictures(pictures)
     }
 
     private func requestIdlePictures(_ pictures: IdlePictures) {
@@ -255,12 +256,13 @@ extension EngineDriver {
         else {
             return finishPreparation(
                 avatar.id,
-                .refused(reason: "its idle pictures need more than engines.\(host.name).idle_memory_limit"))
+                .refused(reason: "its idle pictures need more than engines.\(host.name).idle_memory_megabytes"))
         }
         hello.avatars = others + [avatar]
         self.hello = hello
-        serve(pictures, hello)
+        show(pictures, hello)
         host.publish(hello.avatars)
+        requestIdlePictures(pictures)
         for link in links.values where link.avatar.id == avatar.id { attach(link) }
         finishPreparation(avatar.id, .ready)
     }

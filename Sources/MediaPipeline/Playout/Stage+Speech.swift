@@ -4,12 +4,25 @@ internal import Synchronization
 /// What the stage says: utterances, each in parts that may still be made while the first ones are heard.
 extension Stage {
     package static let maximumPendingUtterances = 32
-    /// Characters of text that may wait for the built-in voice.
-    package static let maximumPendingCharacters = 8_000
 
     /// Begins an utterance, which is heard after those begun before it. ``events`` tells how it goes.
     package func beginUtterance() throws(StageError) -> UtteranceID {
-        try begin(text: nil)
+        let utterance = UtteranceID(RandomSource.system.token(bits: 96))
+        let refusal: StageError? = state.withLock { state in
+            guard state.phase == .running else {
+                return StageError(code: .notRunning, reason: "stage \(id) does not run", remedy: "start it")
+            }
+            guard state.pending.count < Self.maximumPendingUtterances else {
+                return StageError(
+                    code: .tooManyUtterances, reason: "\(state.pending.count) utterances wait to be said",
+                    remedy: "wait for them, or interrupt")
+            }
+            state.pending[utterance] = SpeechIntake(isHeard: isHeardBySource)
+            mailbox.post(.input(.utteranceBegan(utterance)))
+            return nil
+        }
+        if let refusal { throw refusal }
+        return utterance
     }
 
     /// Adds sound to an utterance. Throws ``StageError/Code-swift.enum/utteranceOver`` where it was interrupted or has
@@ -21,7 +34,7 @@ extension Stage {
         let over = StageError(
             code: .utteranceOver, reason: "utterance \(utterance) is over", remedy: "begin another one")
         let reserved: Result<SpeechIntake, StageError> = state.withLock { state in
-            guard let pending = state.pending[utterance] else { return .failure(over) }
+            guard let intake = state.pending[utterance] else { return .failure(over) }
             guard state.waitingSamples + count <= limit else {
                 return .failure(
                     StageError(
@@ -30,7 +43,7 @@ extension Stage {
                         remedy: "wait for them, or interrupt"))
             }
             state.waitingSamples += count
-            return .success(pending.intake)
+            return .success(intake)
         }
         let wasTaken = try reserved.get().prepare(part) { prepared in
             state.withLock { state in
@@ -47,7 +60,7 @@ extension Stage {
 
     /// No more sound will come.
     package func endUtterance(_ utterance: UtteranceID) {
-        guard let intake = state.withLock({ $0.pending[utterance]?.intake }) else { return }
+        guard let intake = state.withLock({ $0.pending[utterance] }) else { return }
         intake.finish { mailbox.post(.utteranceEnded(utterance, heard: $0)) }
     }
 
@@ -59,7 +72,6 @@ extension Stage {
             let calledAt = SystemClock.now()
             let isRunning = state.withLock { state in
                 guard state.phase == .running else { return false }
-                for pending in state.pending.values { pending.text?.cancellation.cancel() }
                 state.pending.removeAll()
                 state.lastInterruption += 1
                 state.interruptions[state.lastInterruption] = continuation
@@ -68,57 +80,5 @@ extension Stage {
             }
             if !isRunning { continuation.resume(returning: []) }
         }
-    }
-
-    /// Says the text with the built-in voice, after what is being said. Returns at once.
-    package func speak(_ text: String) throws(StageError) -> UtteranceID {
-        guard text.contains(where: { $0.isLetter || $0.isNumber }) else {
-            throw StageError(code: .textEmpty, reason: "the text has nothing to say", remedy: "send words")
-        }
-        let characters = text.count
-        guard characters <= Self.maximumPendingCharacters else {
-            throw StageError(
-                code: .textTooLong, reason: "a text of \(characters) characters",
-                remedy: "send at most \(Self.maximumPendingCharacters) characters")
-        }
-        let cancellation = SpeechSynthesizer.Cancellation()
-        let utterance = try begin(text: SpokenText(cancellation: cancellation, characters: characters))
-        SpeechSynthesizer.shared.speak(text, cancellation: cancellation) { [weak self] event in
-            switch event {
-            case .part(let part):
-                do throws(StageError) {
-                    try self?.append(part, to: utterance)
-                } catch {
-                    cancellation.cancel()
-                    self?.endUtterance(utterance)
-                }
-            case .ended: self?.endUtterance(utterance)
-            case .failed(let reason): self?.mailbox.post(.voiceFailed(utterance, reason: reason))
-            }
-        }
-        return utterance
-    }
-
-    private func begin(text: SpokenText?) throws(StageError) -> UtteranceID {
-        let utterance = UtteranceID(RandomSource.system.token(bits: 96))
-        let refusal: StageError? = state.withLock { state in
-            guard state.phase == .running else {
-                return StageError(code: .notRunning, reason: "stage \(id) does not run", remedy: "start it")
-            }
-            let characters = state.pending.values.reduce(0) { $0 + ($1.text?.characters ?? 0) }
-            guard state.pending.count < Self.maximumPendingUtterances,
-                characters + (text?.characters ?? 0) <= Self.maximumPendingCharacters
-            else {
-                return StageError(
-                    code: .tooManyUtterances,
-                    reason: "\(state.pending.count) utterances with \(characters) characters wait to be said",
-                    remedy: "wait for them, or interrupt")
-            }
-            state.pending[utterance] = PendingUtterance(intake: SpeechIntake(isHeard: isHeardBySource), text: text)
-            mailbox.post(.input(.utteranceBegan(utterance)))
-            return nil
-        }
-        if let refusal { throw refusal }
-        return utterance
     }
 }

@@ -11,20 +11,11 @@ package final class Stage: Sendable {
     struct State {
         var phase = Phase.made
         /// Utterances that wait or are being said.
-        var pending: [UtteranceID: PendingUtterance] = [:]
+        var pending: [UtteranceID: SpeechIntake] = [:]
         /// Samples that were appended and did not go out yet.
         var waitingSamples = 0
         var interruptions: [UInt64: CheckedContinuation<[Interruption], Never>] = [:]
         var lastInterruption: UInt64 = 0
-    }
-    struct PendingUtterance {
-        let intake: SpeechIntake
-        var text: SpokenText?
-    }
-    /// A text that the built-in voice says.
-    struct SpokenText {
-        let cancellation: SpeechSynthesizer.Cancellation
-        let characters: Int
     }
 
     package let id: StageID
@@ -101,7 +92,6 @@ package final class Stage: Sendable {
         if configuration.source == .builtInAvatar {
             IdleLoopCache.shared.loop(for: configuration.loopKey) { [mailbox] in mailbox.post(.loopMade($0)) }
         }
-        SpeechSynthesizer.shared.warmUp()
     }
 
     /// Ends the thread for good; frames that are on their way may still reach the sink.
@@ -111,17 +101,14 @@ package final class Stage: Sendable {
         eventContinuation.finish()
     }
 
-    /// Nothing will be said any more: calls off the voice and answers whoever waits.
+    /// Nothing will be said any more: answers whoever waits.
     private func endSpeech() {
-        let (texts, waiting) = state.withLock { state in
+        let waiting = state.withLock { state in
             state.phase = .stopped
-            defer {
-                state.pending.removeAll()
-                state.interruptions.removeAll()
-            }
-            return (state.pending.values.compactMap(\.text), Array(state.interruptions.values))
+            state.pending.removeAll()
+            defer { state.interruptions.removeAll() }
+            return Array(state.interruptions.values)
         }
-        for text in texts { text.cancellation.cancel() }
         for continuation in waiting { continuation.resume(returning: []) }
     }
 

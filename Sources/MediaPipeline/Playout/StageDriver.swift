@@ -7,7 +7,6 @@ struct StageDriver: ~Copyable {
         case sound(UtteranceID, SpeechIntake.Prepared)
         /// With the last of what the source hears.
         case utteranceEnded(UtteranceID, heard: [Int16])
-        case voiceFailed(UtteranceID, reason: String)
         /// `number` names who waits for the answer.
         case interrupt(number: UInt64, calledAt: Instant)
         case loopMade(Result<IdleLoop, CodecError>)
@@ -87,9 +86,6 @@ struct StageDriver: ~Copyable {
             append(prepared, to: utterance, now)
         case .utteranceEnded(let utterance, let heard):
             end(utterance, heard, now)
-        case .voiceFailed(let utterance, let reason):
-            performer.report(failure: reason, of: .voice, now)
-            end(utterance, [], now)
         case .interrupt(let number, let calledAt):
             interruptions.append((number, calledAt))
             playout.handle(.interrupted, now: now)
@@ -131,7 +127,6 @@ struct StageDriver: ~Copyable {
         receivedSamples += prepared.part.samples.count
         // What was interrupted meanwhile is of no use to anybody.
         guard playout.isPending(utterance) else { return }
-        performer.clearFailure(of: .voice)
         let ahead = Double(playout.waitingSamples) / Double(OpusFormat.sampleRateHz)
         let motionTime = playout.motionTime(at: now) + ahead
         if !hearing.knows(utterance), source.speaksItself, !prepared.heard.isEmpty { spokenBySource.insert(utterance) }

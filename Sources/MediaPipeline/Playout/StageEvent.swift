@@ -37,7 +37,7 @@ package struct Interruption: Sendable, Equatable {
 /// Why a stage cannot be made, or cannot do what it was asked.
 package struct StageError: Error, Equatable, Sendable {
     package enum Code: String, Sendable {
-        case invalidConfiguration, sourceUnavailable, encoderUnavailable, voiceUnavailable, textTooLong, textEmpty
+        case invalidConfiguration, sourceUnavailable
         case tooManyUtterances, tooMuchSound, notRunning
         /// The utterance was interrupted, or has ended: there is no use in going on with it.
         case utteranceOver

@@ -162,6 +162,7 @@ struct StagePerformer: ~Copyable {
                 voiceEncoder = try OpusPacketEncoder(bitRate: configuration.audioBitRate, content: .voice)
             }
             guard let packet = try voiceEncoder?.encode(samples) else { return }
+            clearFailure(of: .voice, now)
             deliver(.audio, PacketizedPayloads(single: packet), stamp, now)
             voiceLevel.note(samples, at: stamp.presentationTime)
         } catch {

@@ -1,4 +1,5 @@
-package import MediaPipeline
+internal import Core
+internal import MediaPipeline
 
 /// What engines show, and videos that somebody wants to be shown.
 extension LiveAvatarMedia {

@@ -6,8 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .checks import as_json, check_avatar, check_weights, missing_packages
+
+if TYPE_CHECKING:
+    from .engine import Settings
 
 GOOD, BAD, USAGE = 0, 1, 2
 
@@ -45,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
         "--check", type=Path, metavar="DIR", help="look at the weights in DIR, and at every --avatar, and name each file that is missing or wrong"
     )
     tools.add_argument("--benchmark", action="store_true", help="measure batches of 1..N, and how many avatars this device carries")
+    tools.add_argument("--seconds", type=float, default=2.0, metavar="S", help="how long --benchmark measures each batch (default: %(default)s)")
     tools.add_argument("--try", dest="tries", action="store_true", help="open, draw and speak for two seconds without a server")
     tools.add_argument("--json", action="store_true", help="--check and --benchmark answer in JSON")
     return result
@@ -92,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         whole_pictures=options.whole_pictures,
     )
     if options.benchmark:
-        return _benchmark(settings, options.json)
+        return _benchmark(settings, options.seconds, options.json)
     from avatar_engine import run_arguments
 
     options.check = options.tries
@@ -105,22 +110,19 @@ def _check(options: argparse.Namespace) -> int:
     return BAD if any(report.problems for report in reports) else GOOD
 
 
-def _benchmark(settings: object, in_json: bool) -> int:
+def _benchmark(settings: Settings, seconds: float, in_json: bool) -> int:
     from .avatar import PreparedAvatar
     from .benchmark import measure
-    from .engine import Settings
     from .layout import LayoutError
     from .network import Device, FaceNetwork
 
-    if not isinstance(settings, Settings):
-        raise TypeError("settings of another engine")
     try:
         faces, sound = FaceNetwork.load(settings.weights, Device.choose(settings.device, settings.precision))
         avatar = PreparedAvatar.load(settings.avatars[0]) if settings.avatars else None
     except (LayoutError, ValueError) as error:
         print(f"avatar-engine-musetalk: {error}", file=sys.stderr)
         return BAD
-    measured = measure(faces, sound, avatar, largest=settings.largest_batch, fps=settings.fps)
+    measured = measure(faces, sound, avatar, largest=settings.largest_batch, fps=settings.fps, seconds=seconds)
     print(measured.as_json() if in_json else measured.as_text())
     return GOOD
 

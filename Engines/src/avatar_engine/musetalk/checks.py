@@ -61,8 +61,12 @@ def check_weights(folder: Path) -> Report:
     else:
         from . import weights
 
+        try:
+            hidden = weights.load_whisper_config(folder).d_model
+        except LayoutError:
+            hidden = None  # Said below; the UNet is then looked at by itself.
         steps: list[tuple[Callable[[Path], object], tuple[str, ...]]] = [
-            (weights.load_unet, (weights.UNET_CONFIG, weights.UNET)),
+            (lambda place: weights.load_unet(place, hidden), (weights.UNET_CONFIG, weights.UNET)),
             (weights.load_vae, (weights.VAE_CONFIG, weights.VAE)),
             (weights.load_whisper, (weights.WHISPER_CONFIG, weights.WHISPER)),
             (weights.load_filters, (weights.WHISPER_CONFIG, weights.WHISPER_FILTERS)),
@@ -73,8 +77,6 @@ def check_weights(folder: Path) -> Report:
                 numbers.append(_attempt(problems, load, folder))
             elif load is not weights.load_filters:
                 _read_each(problems, folder, files)
-        if not problems:
-            _attempt(problems, lambda place: weights.load_unet(place, weights.load_whisper_config(place).d_model), folder)
         parts = sum(number for number in numbers if number)
         note = f"{parts / 1e6:.1f} million numbers"
     return Report(folder, "weights", _once(problems), note if not problems else "")

@@ -40,7 +40,7 @@ class Size:
 
 
 SIZES = {
-    "tiny": Size((8, 8, 16, 16), 1, 4, (4, 4, 8, 8), 1, 2, 32, 4, 64, 4),
+    "tiny": Size((4, 4, 8, 8), 1, 2, (2, 2, 4, 4), 1, 1, 32, 4, 64, 4),
     "full": Size((320, 640, 1280, 1280), 2, 32, (128, 256, 512, 512), 2, 32, 384, 6, 1536, 30),
 }
 """``full`` is MuseTalk 1.5, sd-vae-ft-mse and Whisper tiny; ``tiny`` has the same blocks, far narrower, and hears 4 s at once."""
