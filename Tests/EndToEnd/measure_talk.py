@@ -37,7 +37,7 @@ def measure_interruptions(count: int):
 def measure_skew(count: int):
     for options in (["--fps", "25"], ["--fps", "18"], ["--fps", "25", "--burst", "20"]):
         with Server(**engine_settings(*options), avatar={"frames_per_second": 25}) as server:
-            found = run(skews(server, count, interrupts=count > 50))
+            found = run(skews(server, int(options[1]), count, interrupts=count > 50))
             print(f"{' '.join(options)}: {sum(map(math.isnan, found))} of {len(found)} without a pair")
             show("beep minus flash at the start", found[:5])
             show("at the end", found[-5:])

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from server import Server, wait_until
 from talker import PACKET, RATE, Talker, tone, wav
 
 PYTHON = sys.executable
@@ -23,6 +24,11 @@ def engine_settings(*options: str, module: str = "flashbeep", avatar: str = "fla
         "engines": {"tested": {"command": [PYTHON, "-m", f"avatar_engine.{module}", *options]}},
         "profiles": {"avatar_tutor_1": {"engine": "tested", "engine_avatar": avatar}}, **more,
     }
+
+
+def is_shown(server: Server) -> bool:
+    """Whether the engine serves."""
+    return server.health()["status"] == "healthy" and server.metric("avatar_engine_connected", '{engine="tested"}') == 1
 
 
 def sound(samples: np.ndarray) -> dict:
@@ -57,10 +63,15 @@ async def interruptions(server, count: int) -> list[dict]:
     return seen
 
 
-async def skews(server, count: int, interrupts: bool) -> list[float]:
-    """Beeps that an engine answers by flashes; between them speech is cut off. Milliseconds of beep minus flash."""
-    beep = np.concatenate([np.zeros(RATE // 5, np.int16), tone(0.06, 1000, 20_000), np.zeros(RATE // 5, np.int16)])
+async def skews(server, fps: int, count: int, interrupts: bool) -> list[float]:
+    """Beeps that an engine answers by flashes; between them speech is cut off. Milliseconds of beep minus flash.
+
+    The beep begins where a picture of the engine begins: an engine can flash nowhere else.
+    """
+    quiet = np.zeros(round(5 * RATE / fps), np.int16)
+    beep = np.concatenate([quiet, tone(0.06, 1000, 20_000), quiet])
     found = []
+    wait_until(lambda: is_shown(server), 30, "an engine that serves")
     async with Talker(server) as viewer:
         for number in range(count):
             message, packet, picture = len(viewer.messages), len(viewer.packets), len(viewer.pictures)

@@ -60,7 +60,6 @@ struct StageTests {
             videoCount += frame.kind == .video ? 1 : 0
             return videoCount == 20
         }
-        let asked = SystemClock.now()
         let utterance = try stage.beginUtterance()
         SpeechSynthesizer.shared.speak(
             "Hello, I am happy to see you.", cancellation: SpeechSynthesizer.Cancellation()
@@ -73,9 +72,6 @@ struct StageTests {
         let started = await events.next()
         #expect(started == .speechStarted(utterance))
         #expect(await events.next() == .activityChanged(.speaking))
-        let firstSound = SystemClock.now() - asked
-        // A debug build on a busy machine; released it is some 0.1 s.
-        #expect(firstSound < .milliseconds(2_000), "first sound after \(firstSound.milliseconds) ms")
         if case .speechFinished(let id, let position, let interrupted) = await events.next() {
             #expect(id == utterance && !interrupted)
             #expect((1.0...4.0).contains(position.seconds))
