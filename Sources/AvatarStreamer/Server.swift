@@ -2,6 +2,7 @@ internal import Conversation
 internal import Core
 internal import MediaLoop
 internal import MediaPipeline
+internal import Networking
 internal import Signaling
 internal import WebServer
 
@@ -46,7 +47,7 @@ struct Server {
                 "media loop cannot start", ["reason": LogValue(error.reason), "remedy": LogValue(error.remedy)])
             return ExitStatus.unavailable
         }
-        var backends = ConversationBackends()
+        var backends = ConversationBackends(client: HTTPClient(metrics: metrics))
         let profiles = backends.profiles(configuration)
         let engines = startEngines(metrics)
         let media = LiveAvatarMedia(
