@@ -107,4 +107,7 @@ async def first_sounds(server, count: int) -> list[float]:
             found.append(1000 * (packets[int(loud[0]) // PACKET].arrival - asked))
             await viewer.send(type="interrupt")
             await viewer.hear("speech_finished", after=message)
+            # The old sound fades out before the next question.
+            end = len(viewer.packets)
+            await viewer.until(lambda: len(viewer.packets) >= end + 10)
     return found
