@@ -69,18 +69,19 @@ struct Server {
             return ExitStatus.unavailable
         }
         await service.openPublicStage()
-        await service.resumePreparations()
         let housekeeping = Task {
             while !Task.isCancelled {
                 await service.housekeep()
                 try? await Task.sleep(for: .seconds(1))
             }
         }
+        let preparing = Task { await service.followEngines() }
         announce()
         var received = signals.makeAsyncIterator()
         log.info("ending", ["signal": LogValue(await received.next() ?? "none")])
         await drain(service, mediaLoop, signals: signals)
         housekeeping.cancel()
+        preparing.cancel()
         // Viewers get their goodbye while the loop still runs; then sockets and requests end.
         await mediaLoop.stop()
         await media.close()

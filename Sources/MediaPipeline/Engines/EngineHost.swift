@@ -228,6 +228,8 @@ package final class EngineHost: Sendable {
         let observers = state.withLock { state in
             state.descriptions = descriptions
             state.hasSaidHello = true
+            // It serves from now on, and observers may look at once.
+            state.failure = nil
             return state.observers
         }
         for observer in observers { observer(descriptions) }
