@@ -4,7 +4,7 @@ SERVER := .build/release/avatar-streamer
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit-test engine-test e2e-test bench bench-build soak first-picture lint format fuzz tsan asan docs clean
+.PHONY: help setup build run test unit-test engine-test engine-test-musetalk e2e-test bench bench-build soak first-picture lint format fuzz tsan asan docs clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -20,14 +20,17 @@ run: ## set up, build and start the server on its defaults (ARGS="--config FILE"
 	@$(MAKE) --no-print-directory build
 	@exec $(SERVER) serve $(ARGS)
 
-test: setup unit-test engine-test e2e-test ## set up, build and run every test, a real browser included
+test: setup unit-test engine-test engine-test-musetalk e2e-test ## set up, build and run every test, a real browser included
 
 unit-test: ## the Swift tests alone
 	@swift test $(SWIFT_FLAGS) --disable-xctest
 
 engine-test: ## the Python library for engines and its engines, without the server
 	@.venv/bin/python -m compileall -q Engines/src
-	@.venv/bin/python -m pytest -q Tests/Engines
+	@.venv/bin/python -m pytest -q Tests/Engines --ignore-glob='*/test_musetalk_*.py'
+
+engine-test-musetalk: ## the MuseTalk engine on tiny random weights, in its own environment
+	@OMP_NUM_THREADS=2 .venv-musetalk/bin/python -m pytest -q -W ignore::pytest.PytestConfigWarning Tests/Engines/test_musetalk_*.py
 
 e2e-test: build bench-build ## the tests that drive the built server with Chromium, aiortc and coturn
 	@.venv/bin/python -m pytest -q Tests/EndToEnd

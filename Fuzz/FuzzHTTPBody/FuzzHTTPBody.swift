@@ -8,6 +8,8 @@ package func fuzzHTTPBody(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32
     let input = Array(UnsafeBufferPointer(start: start, count: count))
     _ = try? SessionRequest(body: input)
     _ = try? AvatarRequest.parse(input)
+    _ = try? SpeechRequest.parse(input)
+    checkMarkup(String(decoding: input, as: UTF8.self))
     // The first line serves as content type, so that boundaries are tried as well.
     let line = input.prefix { $0 != 0x0A }
     let rest = Array(input.dropFirst(line.count + 1))
@@ -24,4 +26,14 @@ package func fuzzHTTPBody(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32
         _ = fragment.restarting(String(decoding: input, as: UTF8.self))
     }
     return 0
+}
+
+/// Markup gives words that are no longer than it was, or says what is wrong; words alone stay as they are.
+private func checkMarkup(_ markup: String) {
+    for text in [markup, "<speak>\(markup)</speak>"] {
+        guard let words = try? SpeechMarkup.text(of: text) else { continue }
+        // Each tag is at least as long as the pause that it becomes.
+        precondition(words.utf8.count <= text.utf8.count, "markup grew")
+        precondition(words.contains { $0.isLetter || $0.isNumber }, "nothing to say")
+    }
 }

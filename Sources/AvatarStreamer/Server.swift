@@ -2,6 +2,7 @@ internal import Conversation
 internal import Core
 internal import MediaLoop
 internal import MediaPipeline
+internal import Networking
 internal import Signaling
 internal import WebServer
 
@@ -46,7 +47,7 @@ struct Server {
                 "media loop cannot start", ["reason": LogValue(error.reason), "remedy": LogValue(error.remedy)])
             return ExitStatus.unavailable
         }
-        var backends = ConversationBackends()
+        var backends = ConversationBackends(client: HTTPClient(metrics: metrics))
         let profiles = backends.profiles(configuration)
         let engines = startEngines(metrics)
         let media = LiveAvatarMedia(
@@ -68,18 +69,19 @@ struct Server {
             return ExitStatus.unavailable
         }
         await service.openPublicStage()
-        await service.resumePreparations()
         let housekeeping = Task {
             while !Task.isCancelled {
                 await service.housekeep()
                 try? await Task.sleep(for: .seconds(1))
             }
         }
+        let preparing = Task { await service.followEngines() }
         announce()
         var received = signals.makeAsyncIterator()
         log.info("ending", ["signal": LogValue(await received.next() ?? "none")])
         await drain(service, mediaLoop, signals: signals)
         housekeeping.cancel()
+        preparing.cancel()
         // Viewers get their goodbye while the loop still runs; then sockets and requests end.
         await mediaLoop.stop()
         await media.close()

@@ -25,6 +25,8 @@ package struct ListenerConfiguration: Sendable {
         package var webSocketOutgoingBytes = 4 << 20
         /// Messages that wait for a slow handler before the connection is closed with 1013.
         package var webSocketIncomingMessages = 1024
+        /// Bytes of messages that wait for a slow handler, likewise.
+        package var webSocketIncomingBytes = 16 << 20
         /// A ping after so long without a word from the peer; closed after twice as long.
         package var webSocketPingInterval: Duration = .seconds(20)
         package init() {}

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import math
 import os
@@ -37,7 +38,7 @@ def measure_interruptions(count: int):
 def measure_skew(count: int):
     for options in (["--fps", "25"], ["--fps", "18"], ["--fps", "25", "--burst", "20"]):
         with Server(**engine_settings(*options), avatar={"frames_per_second": 25}) as server:
-            found = run(skews(server, count, interrupts=count > 50))
+            found = run(skews(server, int(options[1]), count, interrupts=count > 50))
             print(f"{' '.join(options)}: {sum(map(math.isnan, found))} of {len(found)} without a pair")
             show("beep minus flash at the start", found[:5])
             show("at the end", found[-5:])
@@ -71,6 +72,9 @@ def measure_kill(count: int):
                     await asyncio.to_thread(wait_until, lambda: server.health()["status"] == "healthy", 40, "health")
                 print("states of the viewer:", viewer.states)
             show("killed to restarted", late)
+            for shown in ("last", "idle"):
+                pictures = server.metric("avatar_engine_missing_frames_total", f'{{engine="tested",shown="{shown}"}}')
+                print(f"moments of speech without a new picture that showed the {shown} one: {pictures:.0f}")
         run(watch())
         print(json.dumps(server.health()["degraded"]))
 
@@ -81,6 +85,23 @@ def processor(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def by_thread(pid: int) -> dict[str, float]:
+    """Seconds of CPU by the threads' names; those of one kind together."""
+    used: dict[str, float] = {}
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(OSError):
+            name, fields = open(f"/proc/{pid}/task/{task}/stat").read().split("(", 1)[1].rsplit(")", 1)
+            kind = "stage" if name.startswith("stage-") else "engine" if name.startswith("engine") else name
+            used[kind] = used.get(kind, 0) + sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
+def show_threads(pid: int, before: dict[str, float], seconds: float):
+    for name, used in sorted(by_thread(pid).items(), key=lambda entry: -entry[1] + before.get(entry[0], 0)):
+        if used - before.get(name, 0) > 0:
+            print(f"  thread {name}: {100 * (used - before.get(name, 0)) / seconds:.1f} % of a core")
+
+
 def measure_idle(count: int):
     with Server() as server:
         async def watch():
@@ -88,10 +109,11 @@ def measure_idle(count: int):
             for viewer in viewers:
                 await viewer.__aenter__()
             await asyncio.sleep(5)
-            before, start = processor(server.process.pid), time.monotonic()
+            before, start = by_thread(server.process.pid), time.monotonic()
             await asyncio.sleep(20)
-            used = (processor(server.process.pid) - before) / (time.monotonic() - start)
-            print(f"{count} idle sessions, one viewer each: {100 * used:.1f} % of a core")
+            used = sum(by_thread(server.process.pid).values()) - sum(before.values())
+            print(f"{count} idle sessions, one viewer each: {100 * used / (time.monotonic() - start):.1f} % of a core")
+            show_threads(server.process.pid, before, time.monotonic() - start)
             for viewer in viewers:
                 await viewer.__aexit__()
         run(watch())
@@ -108,7 +130,9 @@ def measure_portrait(count: int):
                 await viewer.hear("speech_started", after=message)
                 pids = {"server": server.process.pid, "engine": engine_process(server)}
                 before, start = {name: processor(pid) for name, pid in pids.items()}, time.monotonic()
+                threads = by_thread(pids["server"])
                 await asyncio.sleep(count - 2)
+                show_threads(pids["server"], threads, time.monotonic() - start)
                 for name, pid in pids.items():
                     print(f"{name}: {100 * (processor(pid) - before[name]) / (time.monotonic() - start):.0f} % of a core")
                 await viewer.hear("speech_finished", after=message)

@@ -51,7 +51,8 @@ class Students:
         with connect(f"{session['engine_url']}?token={session['engine_token']}") as socket:
             socket.send(json.dumps({"type": "webrtc_offer", "sdp": Offer().sdp, "user_id": 1}))
             socket.send(json.dumps({"type": "text_webrtc", "content": "A sentence that nobody but this student hears.",
-                                    "avatar_id": "avatar_tutor_1", "user_id": 1, "tutor_id": 1}))
+                                    "avatar_id": "avatar_tutor_1", "user_id": 1, "tutor_id": 1,
+                                    "verbatim": True}))
             self.ended.wait(3)
             if self.sessions % 2:
                 socket.send(json.dumps({"type": "interrupt"}))

@@ -63,9 +63,13 @@ async def interruptions(server, count: int) -> list[dict]:
     return seen
 
 
-async def skews(server, count: int, interrupts: bool) -> list[float]:
-    """Beeps that an engine answers by flashes; between them speech is cut off. Milliseconds of beep minus flash."""
-    beep = np.concatenate([np.zeros(RATE // 5, np.int16), tone(0.06, 1000, 20_000), np.zeros(RATE // 5, np.int16)])
+async def skews(server, fps: int, count: int, interrupts: bool) -> list[float]:
+    """Beeps that an engine answers by flashes; between them speech is cut off. Milliseconds of beep minus flash.
+
+    The beep begins where a picture of the engine begins: an engine can flash nowhere else.
+    """
+    quiet = np.zeros(round(5 * RATE / fps), np.int16)
+    beep = np.concatenate([quiet, tone(0.06, 1000, 20_000), quiet])
     found = []
     wait_until(lambda: is_shown(server), 30, "an engine that serves")
     async with Talker(server) as viewer:
@@ -103,4 +107,7 @@ async def first_sounds(server, count: int) -> list[float]:
             found.append(1000 * (packets[int(loud[0]) // PACKET].arrival - asked))
             await viewer.send(type="interrupt")
             await viewer.hear("speech_finished", after=message)
+            # The old sound fades out before the next question.
+            end = len(viewer.packets)
+            await viewer.until(lambda: len(viewer.packets) >= end + 10)
     return found

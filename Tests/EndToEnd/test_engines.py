@@ -20,12 +20,12 @@ def assert_together(found: list[float], count: int):
 @pytest.mark.parametrize("options", [["--fps", "25"], ["--fps", "18"], ["--fps", "25", "--burst", "20"]], ids=" ".join)
 def test_flashes_and_beeps_belong_together(options):
     with Server(**engine_settings(*options), avatar={"frames_per_second": 25}) as server:
-        assert_together(run(skews(server, 6, interrupts=False)), 6)
+        assert_together(run(skews(server, int(options[1]), 6, interrupts=False)), 6)
 
 
 def test_flashes_and_beeps_belong_together_after_interruptions():
     with Server(**engine_settings("--fps", "25"), avatar={"frames_per_second": 25}) as server:
-        assert_together(run(skews(server, 20, interrupts=True)), 10)
+        assert_together(run(skews(server, 25, 20, interrupts=True)), 10)
 
 
 def engine_process(server) -> int:

@@ -1,7 +1,9 @@
 """The public protocol field for field: management API, WebSocket signaling, WHEP, metrics (signaling.md)."""
 import datetime
 import re
+import subprocess
 import urllib.parse
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -134,18 +136,29 @@ def test_a_session_that_nobody_uses_ends_and_its_connection_with_it():
         assert request("GET", f"{server.http}/v1/sessions/{session['session_id']}")[0] == 404
 
 
+def video_of_a_second(path: Path) -> bytes:
+    """A second of grey, written to that file."""
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "color=gray:size=64x64:rate=10:duration=1",
+                    "-pix_fmt", "yuv420p", str(path)], check=True)
+    return path.read_bytes()
+
+
 @pytest.mark.parametrize("prefix", ["/v1", "/mgmt/v1"])
 def test_an_avatar_from_its_registration_to_its_end(server, prefix):
     avatars = server.http + prefix + "/avatars"
     video = server.folder / "tutor.mp4"
-    video.write_bytes(b"not looked at before it is shown")
+    video_of_a_second(video)
     status, _, made = request("POST", avatars, {
         "avatar_id": None, "video_path": str(video), "apply_blur": True, "tutor_id": 31})
-    assert status == 201 and set(made) == {"status", "avatar_id", "avatar_path", "message", "mock"}
+    new = {"preparation", "progress", "reason"}
+    assert status == 201 and set(made) - new == {"status", "avatar_id", "avatar_path", "message", "mock"}
+    assert made["status"] == "success" and made["preparation"] == "ready"
     assert made["avatar_id"] == "avatar_tutor_31" and made["avatar_path"] == str(video)
     assert made["mock"] in (None, False)
     status, _, shown = request("GET", avatars + "/avatar_tutor_31")
-    assert (status, shown) == (200, {"avatar_id": "avatar_tutor_31", "avatar_path": str(video), "exists": True})
+    assert (status, shown) == (200, {
+        "avatar_id": "avatar_tutor_31", "avatar_path": str(video), "exists": True, "status": "ready", "progress": 1,
+        "reason": None})
     listed = request("GET", avatars)[2]
     assert listed["total"] == len(listed["avatars"]) and "avatar_tutor_31" in listed["avatars"]
     assert request("DELETE", avatars + "/avatar_tutor_31")[0] == 204
@@ -165,7 +178,7 @@ def form(fields: dict, file: bytes | None, name="a.mp4") -> tuple[bytes, dict]:
 
 
 def test_an_avatar_is_uploaded(server):
-    video = bytes(range(256)) * 4096
+    video = video_of_a_second(server.folder / "uploaded-original.mp4")
     body, headers = form({"avatar_id": "uploaded", "apply_blur": "true", "tutor_id": "4"}, video, "../../etc/x.mp4")
     status, _, made = request("POST", server.http + "/v1/avatars/upload", body, headers)
     assert status == 201 and made["avatar_id"] == "uploaded", made
@@ -173,6 +186,20 @@ def test_an_avatar_is_uploaded(server):
     assert made["avatar_path"] == str(path) and path.read_bytes() == video
     assert request("DELETE", server.http + "/v1/avatars/uploaded")[0] == 204
     assert not path.exists()
+
+
+def test_a_file_that_is_no_video_is_refused_and_replaces_nothing(server):
+    video = video_of_a_second(server.folder / "good-original.mp4")
+    body, headers = form({"avatar_id": "good"}, video)
+    assert request("POST", server.http + "/v1/avatars/upload", body, headers)[0] == 201
+    for rubbish in (bytes(range(256)) * 4096, b"x", video[:200]):
+        body, headers = form({"avatar_id": "good"}, rubbish)
+        status, _, answer = request("POST", server.http + "/v1/avatars/upload", body, headers)
+        assert status == 422 and answer["detail"].startswith("video_file is no video: "), answer
+        assert str(server.folder) not in answer["detail"]
+    assert (server.folder / "avatars" / "good.mp4").read_bytes() == video
+    assert not list((server.folder / "avatars").glob(".upload-*"))
+    assert request("DELETE", server.http + "/v1/avatars/good")[0] == 204
 
 
 @pytest.mark.parametrize("body, status", [
@@ -410,7 +437,7 @@ def test_what_is_said_in_one_session_is_told_to_that_session_alone(server):
     with client_of(session_of(server)) as speaker, client_of(session_of(server)) as other:
         for client in (speaker, other):
             client.ask(OFFER | {"sdp": Offer().sdp}, kind="webrtc_answer")
-        complete = speaker.ask(TALK | {"content": "Only for me."}, kind="text_complete")
+        complete = speaker.ask(TALK | {"content": "Only for me.", "verbatim": True}, kind="text_complete")
         assert set(complete) == {"type", "content", "role", "timestamp"}
         assert (complete["content"], complete["role"]) == ("Only for me.", "assistant")
         status = speaker.hear("processing_status")

@@ -44,7 +44,8 @@ SAY = """
 ([index, text]) => {
   const viewer = window.viewers[index];
   viewer.said = performance.now();
-  viewer.send({ type: "text_webrtc", content: text, avatar_id: "avatar_tutor_1", user_id: 1, tutor_id: 1 });
+  viewer.send({ type: "text_webrtc", content: text, avatar_id: "avatar_tutor_1", user_id: 1, tutor_id: 1,
+                verbatim: true });
 }
 """
 HEARD = "index => window.viewers[index].sound.some(entry => entry.at > window.viewers[index].said && entry.loudness > 0.01)"

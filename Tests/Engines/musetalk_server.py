@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,8 +38,10 @@ class Received:
 class Server:
     """Binds a ROUTER as the server does. Pings and statistics are passed over unless asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        self.endpoint = f"ipc://{folder}/engine.ipc"
+    def __init__(self) -> None:
+        # A short path: that of a Unix socket has 107 characters.
+        self._folder = tempfile.TemporaryDirectory(prefix="ae-")
+        self.endpoint = f"ipc://{self._folder.name}/engine.ipc"
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.linger = 0
@@ -51,6 +53,7 @@ class Server:
         """Lets the endpoint go."""
         self._socket.close()
         self._context.term()
+        self._folder.cleanup()
 
     def send(self, kind: str, payload: bytes | None = None, **members: Any) -> None:
         """Sends one message to the engine."""
@@ -115,8 +118,8 @@ class Server:
 class RunningEngine:
     """An engine on a thread, and the server it talks with."""
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
-        self.server = Server(folder)
+    def __init__(self, engine: Engine) -> None:
+        self.server = Server()
         self.engine = engine
         self.status: int | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from avatar_engine import Refusal
 from avatar_engine.musetalk.__main__ import main
 from avatar_engine.musetalk.avatar import PreparedAvatar
 from avatar_engine.musetalk.engine import MuseTalkEngine, Settings
@@ -41,8 +43,8 @@ def settings(files: Path, *avatars: str, **changes: object) -> Settings:
 
 
 @pytest.fixture
-def running(files: Path, tmp_path: Path) -> Iterator[RunningEngine]:
-    with RunningEngine(MuseTalkEngine(settings(files, "anna", "bert")), tmp_path) as engine:
+def running(files: Path) -> Iterator[RunningEngine]:
+    with RunningEngine(MuseTalkEngine(settings(files, "anna", "bert"))) as engine:
         yield engine
 
 
@@ -169,11 +171,10 @@ def test_sound_that_comes_late_changes_no_picture_but_by_what_whisper_hears_late
     assert all(same(one, other) for one, other in zip(whole[11:], rest, strict=True))
 
 
-def test_whole_pictures_are_the_patches_over_their_idle_pictures(files: Path, tmp_path: Path) -> None:
+def test_whole_pictures_are_the_patches_over_their_idle_pictures(files: Path) -> None:
     said = {}
     for kind in ("patch", "full"):
-        (tmp_path / kind).mkdir()
-        with RunningEngine(MuseTalkEngine(settings(files, whole_pictures=kind == "full")), tmp_path / kind) as running:
+        with RunningEngine(MuseTalkEngine(settings(files, whole_pictures=kind == "full"))) as running:
             assert running.server.welcome().header["avatars"][0]["patches"] is (kind == "patch")
             running.server.attach("s1", "anna")
             with told_at_once(running):
@@ -358,12 +359,12 @@ def test_preparing_is_refused_with_what_to_do(running: RunningEngine) -> None:
 
 
 @pytest.mark.parametrize("damaged", ["weights/sd-vae/config.json", "anna/coords.pkl"])
-def test_a_wrong_file_ends_it_before_it_is_heard_of(damaged: str, files: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wrong_file_ends_it_before_it_is_heard_of(damaged: str, files: Path, caplog: pytest.LogCaptureFixture) -> None:
     place = files / damaged
     content = place.read_bytes()
     place.write_bytes(b"rubbish")
     try:
-        with RunningEngine(MuseTalkEngine(settings(files)), tmp_path) as running:
+        with RunningEngine(MuseTalkEngine(settings(files))) as running:
             running._thread.join(PATIENCE)
             assert running.status == 1
         assert place.name in caplog.text
@@ -371,17 +372,23 @@ def test_a_wrong_file_ends_it_before_it_is_heard_of(damaged: str, files: Path, t
         place.write_bytes(content)
 
 
-def test_a_gpu_that_is_not_there_is_said(files: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_whose_name_is_no_avatar_id_is_refused_by_name(files: Path, tmp_path: Path) -> None:
+    shutil.copytree(files / "anna", tmp_path / "Carl & Co")
+    with pytest.raises(Refusal, match="Carl & Co"):
+        MuseTalkEngine(Settings(files / "weights", (tmp_path / "Carl & Co",), device="cpu", warm_up=False)).open()
+
+
+def test_a_gpu_that_is_not_there_is_said(files: Path, caplog: pytest.LogCaptureFixture) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    with RunningEngine(MuseTalkEngine(Settings(files / "weights", (files / "anna",), device="cuda")), tmp_path) as running:
+    with RunningEngine(MuseTalkEngine(Settings(files / "weights", (files / "anna",), device="cuda"))) as running:
         running._thread.join(PATIENCE)
         assert running.status == 1
     assert "finds no GPU" in caplog.text
 
 
-def test_as_a_child_it_speaks_and_ends_with_its_parent(files: Path, tmp_path: Path) -> None:
-    server = Server(tmp_path)
+def test_as_a_child_it_speaks_and_ends_with_its_parent(files: Path) -> None:
+    server = Server()
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(sys.path),

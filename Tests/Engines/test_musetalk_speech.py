@@ -147,6 +147,20 @@ def test_faces_are_the_networks_one_by_one(networks: tuple[FaceNetwork, SoundNet
     assert np.abs(together[0].astype(int) - together[1]).mean() > 1
 
 
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_half_precision_sees_nearly_the_same(networks: tuple[FaceNetwork, SoundNetwork], precision: str, tmp_path: Path) -> None:
+    faces, sound = networks
+    half_faces, half_sound = FaceNetwork.load(write_weights(tmp_path), Device.choose("cpu", precision))
+    features = sound.features([voice(1).astype(np.float32) / 32_768])
+    half_features = half_sound.features([voice(1).astype(np.float32) / 32_768])
+    assert half_features.dtype == getattr(torch, precision)
+    assert float((half_features.float() - features).abs().mean()) < 0.03
+    latents = torch.randn(1, 8, 32, 32, generator=torch.Generator().manual_seed(3))
+    window = features[0, 10:20].reshape(1, 50, -1)
+    drawn, half_drawn = faces.faces(latents, window), half_faces.faces(latents, window)
+    assert np.abs(drawn.astype(int) - half_drawn).mean() < 4
+
+
 def test_numbers_that_are_none_become_grey(networks: tuple[FaceNetwork, SoundNetwork]) -> None:
     faces, _ = networks
     picture = faces.faces(torch.full((1, 8, 32, 32), float("nan")), torch.zeros(1, 50, 32))

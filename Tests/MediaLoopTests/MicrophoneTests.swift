@@ -39,6 +39,32 @@ import Testing
         await bench.stop()
     }
 
+    @Test("Opus that a viewer sends arrives as sound, 20 ms a packet")
+    func sound() async throws {
+        let bench = try await LoopBench.start()
+        let (sounds, continuation) = AsyncStream.makeStream(of: MicrophoneSound.self)
+        let receiver = MicrophoneReceiver(metrics: MicrophoneMetrics(bench.metrics)) {
+            continuation.yield($0)
+        } ended: {
+            continuation.finish()
+        }
+        let joined = try await bench.join(talker(on: bench), microphone: receiver)
+        #expect(await joined.isConnected())
+        var encoder = try OpusPacketEncoder(bitRate: 32_000)
+        // A buzz of 400 Hz.
+        let buzz = (0..<960).map { Int16($0 % 120 < 60 ? 6000 : -6000) }
+        for number in UInt32(0)..<30 {
+            await joined.viewer.speak(try encoder.encode(buzz), rtpTimestamp: number * 960)
+        }
+        #expect(await bench.awaits { await $0.media.statistics(viewer: joined.id)?.soundPacketsReceived == 30 })
+        bench.media.removeViewer(joined.id, reason: "the test has heard enough")
+        var heard: [MicrophoneSound] = []
+        for await sound in sounds where !sound.isConcealed { heard.append(sound) }
+        #expect(heard.count == 30)
+        #expect(heard.suffix(20).allSatisfy { $0.samples.contains { $0.magnitude > 2000 } })
+        await bench.stop()
+    }
+
     @Test("A listener is told once that its viewer is gone")
     func ended() async throws {
         let bench = try await LoopBench.start()

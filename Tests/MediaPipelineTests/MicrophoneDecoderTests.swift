@@ -1,6 +1,6 @@
 import Core
+import Dispatch
 import PeerConnection
-import Synchronization
 import TestSupport
 import Testing
 
@@ -144,11 +144,13 @@ struct MicrophoneDecoderTests {
     func overrun() async throws {
         let registry = MetricsRegistry()
         // The thread is shared: it is held up inside another receiver's delivery.
-        let gate = Mutex<Bool>(false)
+        let gate = DispatchSemaphore(value: 0)
         let (entered, isIn) = AsyncStream.makeStream(of: Void.self)
         let blocker = MicrophoneReceiver(metrics: MicrophoneMetrics(registry)) { _ in
             isIn.yield()
-            while !gate.withLock({ $0 }) {}
+            // Once open it stays so: silence is delivered after the packet.
+            gate.wait()
+            gate.signal()
         }
         let packets = try Self.packets(150)
         blocker.receive(Self.received(0, packets[0]), now: SystemClock.now())
@@ -164,7 +166,7 @@ struct MicrophoneDecoderTests {
             receiver.receive(Self.received(number, packet), now: SystemClock.now())
         }
         receiver.ended()
-        gate.withLock { $0 = true }
+        gate.signal()
         blocker.ended()
         var count = 0
         for await _ in stream { count += 1 }

@@ -133,9 +133,20 @@ struct AvatarTests {
         _ = try await library.store(request, fileName: "a.mp4", written: written)
         let again = Bench(directory: bench.directory)
         again.media.state.withLock { $0.engines["e1"] = .ready }
-        await again.service.resumePreparations()
-        _ = await again.preparation()
+        let following = Task { await again.service.followEngines() }
+        let engine = await again.preparation()
         #expect(again.media.calls.last == "prepare anna on e1")
+        engine.yield(.ready)
+        engine.finish()
+        await again.until { await again.service.avatars.picture(for: "anna") == .engine(name: "e1", avatar: "anna") }
+        // The engine was started again and has lost what it made; until it is made anew the video is shown.
+        again.media.state.withLock { state in
+            state.engines["e1"] = .failed(reason: "engine e1 has no avatar anna")
+            _ = state.arrivals?.yield("e1")
+        }
+        _ = await again.preparation()
+        #expect(await again.service.avatars.picture(for: "anna") == .video(path: "\(bench.directory)/anna.mp4"))
+        following.cancel()
     }
 
     @Test("Avatars of the configuration are listed and shown, and cannot be deleted")

@@ -100,7 +100,7 @@ struct ClientMessageTests {
         #expect(complaint(#"{"type":"audio","data":"\#(recording)"}"#) == "data is longer than 10485760 bytes")
         #expect(
             complaint(#"{"type":"text","tutor_id":1,"content":"\#(String(repeating: "x", count: 1 << 20))"}"#)
-                == "content is longer than 32000 bytes")
+                == "content is longer than 8192 bytes")
         #expect(complaint(#"{"type":"\#(long)"}"#).map { $0.utf8.count < 100 } == true)
     }
 

@@ -62,7 +62,7 @@ struct DrivenSessionTests {
         #expect(await refusal(#"{"ssml":"<speak>never closed"}"#) == "422 ssml ends within an element")
         #expect(await refusal(#"{"audio":"~"}"#) == "422 audio is not base64")
         let long = String(repeating: "x", count: 1 << 20)
-        #expect(await refusal(#"{"text":"\#(long)"}"#) == "422 text is longer than 32000 bytes")
+        #expect(await refusal(#"{"text":"\#(long)"}"#) == "422 text is longer than 8192 bytes")
         let huge = String(repeating: "A", count: ClientMessageLimits.message)
         #expect(await refusal(#"{"audio":"\#(huge)"}"#).hasPrefix("413"))
         for (kind, status) in [

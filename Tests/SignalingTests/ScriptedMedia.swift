@@ -29,6 +29,7 @@ final class ScriptedMedia: AvatarMedia {
         /// What an interruption cuts off.
         var interruptions: [Interruption] = []
         var engines: [String: AvatarStatus] = [:]
+        var arrivals: AsyncStream<String>.Continuation?
         var preparation: AsyncStream<AvatarStatus>.Continuation?
         var videoProblem: String?
         var viewerError: ViewerError?
@@ -138,6 +139,12 @@ final class ScriptedMedia: AvatarMedia {
     }
 
     var engines: [String] { state.withLock { Array($0.engines.keys) } }
+
+    func engineArrivals() -> AsyncStream<String> {
+        let (stream, continuation) = AsyncStream<String>.makeStream()
+        state.withLock { $0.arrivals = continuation }
+        return stream
+    }
 
     func status(ofEngine engine: String, avatar: String) -> AvatarStatus {
         state.withLock { $0.engines[engine] ?? .failed(reason: "no such engine") }

@@ -1,3 +1,4 @@
+import Core
 import Testing
 
 @testable import Signaling
@@ -69,5 +70,25 @@ struct SpeechMarkupTests {
         let deep = String(repeating: "<s>", count: 40) + "x" + String(repeating: "</s>", count: 40)
         #expect(error("<speak>\(deep)</speak>") == .tooDeep)
         #expect(error("<speak>" + String(repeating: "<", count: 60_000)) == .malformedTag)
+    }
+
+    @Test("Whatever is sent, the words are no longer than the markup, or the reason is told")
+    func anything() {
+        let pieces = [
+            "<speak>", "</speak>", "<p>", "</p>", "<s>", "</s>", "<break/>", "<sub alias='x'>", "</sub>", "<!--", "-->",
+            "<![CDATA[", "]]>", "&amp;", "&#65;", "&#x1F600;", "&", "<", ">", "'", "\"", "=", "/", " ", "word", ".",
+            "\u{E9}", "<desc>", "</desc>", "<?x", "?>",
+        ]
+        let random = RandomSource.seeded(11)
+        var understood = 0
+        for round in 0..<20_000 {
+            let count = Int(random.uint32() % 12)
+            var markup = (0..<count).map { _ in pieces[Int(random.uint32()) % pieces.count] }.joined()
+            if round % 2 == 0 { markup = "<speak>\(markup)</speak>" }
+            guard let words = try? SpeechMarkup.text(of: markup) else { continue }
+            understood += 1
+            #expect(words.utf8.count <= markup.utf8.count, "\(markup)")
+        }
+        #expect(understood > 100)
     }
 }

@@ -167,8 +167,9 @@ enum Composition {
         SignalingRoutes(service: service).add(to: &signaling)
         var limits = ListenerConfiguration.Limits()
         limits.webSocketMessagesPerSecond = 50
-        // A recorded question comes whole; few of that size may wait, and questions are answered one by one.
+        // A recorded question comes whole; one may wait behind the one that is being looked at.
         limits.webSocketMessageBytes = ClientMessageLimits.message
+        limits.webSocketIncomingBytes = ClientMessageLimits.message + (1 << 20)
         return [
             ListenerConfiguration(
                 name: "management", address: address(configuration.management.host, configuration.management.port),

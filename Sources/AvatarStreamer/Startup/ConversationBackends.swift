@@ -1,6 +1,7 @@
 internal import Conversation
 internal import Core
 internal import MediaPipeline
+internal import Networking
 internal import Signaling
 
 /// Makes the back ends that the configuration names; avatars with the same settings share one.
@@ -12,6 +13,7 @@ struct ConversationBackends {
     private var voices: [Configuration.Voice: any Voice] = [:]
     private var recognisers: [RecogniserSettings: any Recogniser] = [:]
     private var answerers: [Configuration.Answering: any Answerer] = [:]
+    private let client: HTTPClient
     /// Reads Debian's model for the built-in recogniser; tests take another.
     private let makePocketSphinx: (String) throws(BackendError) -> any Recogniser
 
@@ -23,11 +25,14 @@ struct ConversationBackends {
         var language: String
     }
 
+    /// `client` asks every service.
     init(
+        client: HTTPClient = .shared,
         makePocketSphinx: @escaping (String) throws(BackendError) -> any Recogniser = {
             (directory) throws(BackendError) in try PocketSphinxRecogniser(modelDirectory: directory)
         }
     ) {
+        self.client = client
         self.makePocketSphinx = makePocketSphinx
     }
 
@@ -78,7 +83,9 @@ struct ConversationBackends {
         do throws(BackendError) {
             switch settings.backend {
             case .flite: made = FliteVoice()
-            case .openai: made = OpenAIVoice(access: try access(settings.service, "voice"), voice: settings.voice)
+            case .openai:
+                made = OpenAIVoice(
+                    access: try access(settings.service, "voice"), voice: settings.voice, client: client)
             }
         } catch {
             made = unavailable(error, avatarID)
@@ -100,7 +107,7 @@ struct ConversationBackends {
             if settings.backend == .openai {
                 made = OpenAIRecogniser(
                     access: try access(settings.service, "hearing"),
-                    language: settings.language.isEmpty ? nil : settings.language)
+                    language: settings.language.isEmpty ? nil : settings.language, client: client)
             } else {
                 made = try makePocketSphinx(settings.modelDirectory)
             }
@@ -120,7 +127,7 @@ struct ConversationBackends {
             case .openai:
                 made = OpenAIAnswerer(
                     access: try access(settings.service, "answering"), temperature: settings.temperature,
-                    maximumTokens: settings.maximumTokens == 0 ? nil : settings.maximumTokens)
+                    maximumTokens: settings.maximumTokens == 0 ? nil : settings.maximumTokens, client: client)
             }
         } catch {
             made = unavailable(error, avatarID)

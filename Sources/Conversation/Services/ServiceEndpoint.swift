@@ -113,7 +113,8 @@ enum ServiceExcerpt {
         var isInTag = false
         var gap = false
         for scalar in String(decoding: bytes.prefix(maximumBytes), as: UTF8.self).unicodeScalars {
-            if text.unicodeScalars.count >= maximumLength { return text + "…" }
+            // Two places: the next one may bring a space along.
+            if text.unicodeScalars.count > maximumLength - 2 { return text + "…" }
             switch scalar {
             case "<": isInTag = true
             case ">" where isInTag: (isInTag, gap) = (false, true)

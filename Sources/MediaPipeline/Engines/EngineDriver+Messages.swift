@@ -27,14 +27,17 @@ extension EngineDriver {
         // The same peer once more starts afresh.
         forgetPeer("it said hello again")
         if let taken = host.claims.claim(hello.avatars.map(\.id), for: ObjectIdentifier(host), name: host.name) {
-            return refuse("avatar_taken", "avatar \(taken.avatar) is engine \(taken.owner)'s")
+            let reason = "avatar \(taken.avatar) is engine \(taken.owner)'s"
+            supervisor.handle(.helloRefused(reason: reason), now: now)
+            return refuse("avatar_taken", reason)
         }
         guard let pictures = makePictures(hello.avatars) else {
-            let reason = "the idle pictures need more than engines.\(host.name).idle_memory_limit"
+            let reason = "the idle pictures need more than engines.\(host.name).idle_memory_megabytes"
             host.report(
                 note: DegradedPart(
                     part: "engine \(host.name)", reason: reason,
-                    remedy: "raise engines.\(host.name).idle_memory_limit, or shorten the idle motion"))
+                    remedy: "raise engines.\(host.name).idle_memory_megabytes, or shorten the idle motion"))
+            supervisor.handle(.helloRefused(reason: reason), now: now)
             return refuse("too_large", reason)
         }
         host.report(note: nil)
@@ -253,7 +256,7 @@ extension EngineDriver {
         else {
             return finishPreparation(
                 avatar.id,
-                .refused(reason: "its idle pictures need more than engines.\(host.name).idle_memory_limit"))
+                .refused(reason: "its idle pictures need more than engines.\(host.name).idle_memory_megabytes"))
         }
         hello.avatars = others + [avatar]
         self.hello = hello

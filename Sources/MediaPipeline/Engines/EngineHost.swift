@@ -140,7 +140,7 @@ package final class EngineHost: Sendable {
         } catch {
             throw EngineError(
                 code: .endpointUnavailable, reason: "\(error)",
-                remedy: "set engines.\(name).endpoint to another address, or state_directory to a shorter path")
+                remedy: "set engines.\(name).endpoint to another address, or storage.state_directory to a shorter path")
         }
         state.withLock { state in
             state.phase = .running
@@ -209,6 +209,8 @@ package final class EngineHost: Sendable {
         state.withLock { state in
             state.phase = .stopped
             state.failure = "it was stopped"
+            // Avatars hold their host.
+            state.avatars.removeAll()
             defer { state.commands.removeAll() }
             return state.commands
         }
@@ -226,6 +228,8 @@ package final class EngineHost: Sendable {
         let observers = state.withLock { state in
             state.descriptions = descriptions
             state.hasSaidHello = true
+            // It serves from now on, and observers may look at once.
+            state.failure = nil
             return state.observers
         }
         for observer in observers { observer(descriptions) }

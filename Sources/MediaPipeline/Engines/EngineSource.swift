@@ -151,5 +151,8 @@ final class EngineSource: PictureSource {
     func rest() {
         drawn = nil
         canvas = nil
+        // The loop is replayed from here on: what was heard is over.
+        link?.withSession { $0.silence() }
+        avatar.host.wake()
     }
 }

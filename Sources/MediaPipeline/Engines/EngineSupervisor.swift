@@ -28,6 +28,7 @@ struct EngineSupervisor {
         case childNotStarted(reason: String)
         case childEnded(reason: String)
         case helloAccepted
+        case helloRefused(reason: String)
         case pong(id: Int64)
         /// The peer broke the protocol.
         case fault
@@ -70,6 +71,8 @@ struct EngineSupervisor {
     private(set) var phase = Phase.idle
     /// Why nobody serves; nil while all is well.
     private(set) var failure: String?
+    /// Why the last hello was refused.
+    private var refusal: String?
     private var backoff: Duration
     private var restarts: [Instant] = []
     private var faults: [Instant] = []
@@ -117,9 +120,14 @@ struct EngineSupervisor {
             }
             phase = .serving(since: now)
             failure = nil
+            refusal = nil
             unanswered = []
             faults = []
             nextPing.due = now
+        case .helloRefused(let reason):
+            guard case .awaiting = phase else { return }
+            refusal = "its hello was refused: \(reason)"
+            failure = refusal
         case .pong(let id):
             unanswered.removeAll { $0.id <= id }
         case .fault:
@@ -153,7 +161,7 @@ struct EngineSupervisor {
     private mutating func timeout(_ now: Instant) {
         switch phase {
         case .awaiting(let deadline?) where deadline <= now:
-            failure = "it said no hello for \(Int(limits.start.seconds)) s"
+            failure = refusal ?? "it said no hello for \(Int(limits.start.seconds)) s"
             phase = .dying
             outputs.append(.killChild)
         case .serving:

@@ -187,6 +187,17 @@ package actor AvatarLibrary {
     /// Avatars that an engine has not made yet.
     package var unprepared: [Entry] { entries.values.filter(\.needsPreparation).sorted { $0.id < $1.id } }
 
+    /// What that engine has made of videos.
+    package func prepared(by engine: String) -> [Entry] {
+        entries.values.filter { $0.engine == engine && !$0.path.isEmpty && $0.isPrepared == true }
+    }
+
+    /// The engine has lost its avatar, as one that keeps nothing does when it is started again; what is to be made anew.
+    package func noteLost(_ id: String) -> Entry? {
+        entries[id]?.isPrepared = false
+        return entries[id]
+    }
+
     /// How far the preparation is; nil where there is none.
     package func status(_ id: String) -> AvatarStatus? { statuses[id] }
 

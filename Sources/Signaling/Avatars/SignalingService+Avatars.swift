@@ -40,9 +40,23 @@ extension SignalingService {
         return true
     }
 
-    /// Goes on with what an earlier run had begun.
-    package func resumePreparations() async {
+    /// Goes on with what an earlier run had begun, and has made anew what an engine lost; until the task is cancelled.
+    package func followEngines() async {
+        let arrivals = media.engineArrivals()
         for entry in await avatars.unprepared { prepare(entry) }
+        for name in engines { await restore(name) }
+        for await name in arrivals { await restore(name) }
+    }
+
+    private var engines: [String] { media.engines.sorted() }
+
+    private func restore(_ engine: String) async {
+        for entry in await avatars.prepared(by: engine) {
+            guard case .failed = media.status(ofEngine: engine, avatar: entry.engineAvatar ?? entry.id),
+                let lost = await avatars.noteLost(entry.id)
+            else { continue }
+            prepare(lost)
+        }
     }
 
     /// How far a registered avatar is.

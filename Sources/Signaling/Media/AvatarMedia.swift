@@ -101,6 +101,8 @@ package protocol AvatarMedia: Sendable {
 
     /// The configured engines' names.
     var engines: [String] { get }
+    /// The names of engines that have come, or have a new avatar, from now on.
+    func engineArrivals() -> AsyncStream<String>
     /// Whether an engine has that avatar.
     func status(ofEngine engine: String, avatar: String) -> AvatarStatus
     /// Has an engine make an avatar of a video; ends with `ready` or `failed`.

@@ -5,6 +5,8 @@ internal import MediaPipeline
 extension LiveAvatarMedia {
     package var engines: [String] { Array(engineHosts.keys) }
 
+    package func engineArrivals() -> AsyncStream<String> { arrivals.watch() }
+
     package func status(ofEngine engine: String, avatar: String) -> AvatarStatus {
         guard let host = engineHosts[engine] else { return .failed(reason: "engine \(engine) is not configured") }
         if host.avatars.contains(where: { $0.id == avatar }) { return .ready }
@@ -25,9 +27,15 @@ extension LiveAvatarMedia {
             continuation.finish()
             return stream
         }
-        let work = host.prepare(avatar: avatar, videoPath: videoPath, appliesBlur: appliesBlur)
+        // Watched before it is looked for, so that a hello in between is not missed.
+        let hellos = arrivals.watch()
         let reading = Task {
-            for await step in work {
+            if let missing = host.degraded.first {
+                continuation.yield(.preparing(progress: 0, reason: missing.reason))
+                for await name in hellos where name == engine { break }
+                if Task.isCancelled { return continuation.finish() }
+            }
+            for await step in host.prepare(avatar: avatar, videoPath: videoPath, appliesBlur: appliesBlur) {
                 switch step {
                 case .progress(let progress): continuation.yield(.preparing(progress: progress, reason: nil))
                 case .ready: continuation.yield(.ready)

@@ -18,6 +18,7 @@ package final class LiveAvatarMedia: AvatarMedia {
     private let profiles: ConversationProfiles
     /// By name.
     let engineHosts: [String: EngineHost]
+    let arrivals = EngineArrivals()
     private let conversationMetrics: ConversationMetrics
     private let metrics: MetricsRegistry
     /// What was found wanting before the media side started, such as an untested library or a missing model.
@@ -36,6 +37,9 @@ package final class LiveAvatarMedia: AvatarMedia {
         self.metrics = metrics
         conversationMetrics = ConversationMetrics(metrics)
         startupDegraded = degraded
+        for host in engineHosts.values {
+            host.onAvatarsChanged { [arrivals, name = host.name] _ in arrivals.announce(name) }
+        }
     }
 
     package func browserConfiguration(name: String) -> BrowserICEConfiguration {

@@ -70,8 +70,7 @@ package enum ClientMessageLimits {
     package static let sdp = 65_536
     package static let identifier = 128
     package static let candidate = 1024
-    /// 8,000 characters of any script, which is what a conversation takes at most.
-    package static let content = 32_000
+    package static let content = 8192
     /// Bytes of an audio file, before base64.
     package static let recording = 10 << 20
     /// Of a whole message: a recording in base64, and room for the fields around it.

@@ -5,13 +5,13 @@ internal import MediaPipeline
 /// What is asked and said on an audience's stage, whichever way it came.
 extension SignalingService {
     /// A question. Without a viewer the answer is text alone.
-    func ask(_ text: String, on audience: Audience, avatarID: String?) async throws(StageFailure) {
-        let (stage, _) = try await openStage(for: audience, avatarID: avatarID)
+    func ask(_ text: String, on audience: Audience) async throws(StageFailure) {
+        let (stage, _) = try await openStage(for: audience, avatarID: nil)
         try await media.ask(text, isAloud: viewerCount(on: audience) > 0, on: stage)
     }
 
-    func ask(recording: [UInt8], on audience: Audience, avatarID: String?) async throws(StageFailure) {
-        let (stage, _) = try await openStage(for: audience, avatarID: avatarID)
+    func ask(recording: [UInt8], on audience: Audience) async throws(StageFailure) {
+        let (stage, _) = try await openStage(for: audience, avatarID: nil)
         try await media.ask(recording: recording, isAloud: viewerCount(on: audience) > 0, on: stage)
     }
 

@@ -20,7 +20,7 @@ package enum SpeechMarkupError: Error, Equatable {
     }
 }
 
-/// Takes the words out of SSML ([SSML 1.1](https://www.w3.org/TR/speech-synthesis11/)): what the voices here can do with it.
+/// Takes the words out of [SSML 1.1](https://www.w3.org/TR/speech-synthesis11/): what the voices here can do with it.
 ///
 /// `p` and `s` end a sentence, `break` makes a pause, `sub` is read as its alias; `desc`, `metadata` and `audio`'s
 /// alternatives are treated as the standard says. Any other element is left out and its text kept. There are no entities
@@ -100,15 +100,21 @@ package struct SpeechMarkup {
         if open.last?.isSilent == false { result += text }
     }
 
+    /// The last character that is seen, once the white space behind it is gone.
+    private mutating func trimmedEnd() -> Character? {
+        while let last = result.last, last.isWhitespace { result.removeLast() }
+        return result.last
+    }
+
     /// The end of a sentence: the voice pauses at a full stop.
     private mutating func endSentence() {
-        guard let last = result.last(where: { !$0.isWhitespace }) else { return }
+        guard let last = trimmedEnd() else { return }
         if !".!?;:,\u{2026}\u{3002}".contains(last) { result += "." }
         result += " "
     }
 
     private mutating func pause() {
-        guard let last = result.last(where: { !$0.isWhitespace }) else { return }
+        guard let last = trimmedEnd() else { return }
         if last.isLetter || last.isNumber { result += "," }
         result += " "
     }

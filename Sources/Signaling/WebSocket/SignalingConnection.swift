@@ -74,12 +74,12 @@ package actor SignalingConnection {
             }
         case .speak(let utterance): try await speak(utterance)
         case .text(let content, let avatarID, _):
-            try await talk { () async throws(StageFailure) in
-                try await service.ask(content, on: audience, avatarID: avatarID ?? self.avatarID)
+            try await talk(avatarID) { () async throws(StageFailure) in
+                try await service.ask(content, on: audience)
             }
         case .audio(let recording, let avatarID):
-            try await talk { () async throws(StageFailure) in
-                try await service.ask(recording: recording, on: audience, avatarID: avatarID ?? self.avatarID)
+            try await talk(avatarID) { () async throws(StageFailure) in
+                try await service.ask(recording: recording, on: audience)
             }
         case .interrupt: _ = await service.interrupt(audience)
         case .restartICE(let userID):
@@ -147,19 +147,21 @@ package actor SignalingConnection {
 
     private func speak(_ utterance: ClientMessage.Utterance) async throws(ClientMessageError) {
         guard await service.viewerCount(on: audience) > 0 else { throw .noPeerConnection }
-        try await talk { () async throws(StageFailure) in
+        try await talk(nil) { () async throws(StageFailure) in
             if utterance.isVerbatim {
                 _ = try await service.say(.text(utterance.content), on: audience)
             } else {
-                try await service.ask(utterance.content, on: audience, avatarID: nil)
+                try await service.ask(utterance.content, on: audience)
             }
         }
     }
 
     /// Opens the stage first, so that nothing of what follows goes unheard.
-    private func talk(_ act: () async throws(StageFailure) -> Void) async throws(ClientMessageError) {
+    private func talk(
+        _ wish: String?, _ act: () async throws(StageFailure) -> Void
+    ) async throws(ClientMessageError) {
         do throws(StageFailure) {
-            try await openStage(avatarID: avatarID)
+            try await openStage(avatarID: wish ?? avatarID)
             try await act()
         } catch {
             throw .init("The avatar cannot speak: \(error.reason) (\(error.remedy))")

@@ -80,6 +80,7 @@ struct PendingWebSocket {
 final class WebSocketEndpoint {
     let connection: WebSocketConnection
     let incoming: AsyncStream<WebSocketMessage>.Continuation
+    let backlog: WebSocketBacklog
     /// Fragments of the message that is being received.
     var fragments: [UInt8] = []
     var isReceiving = false
@@ -90,11 +91,12 @@ final class WebSocketEndpoint {
     var closeCode = WebSocketCloseCode.abnormal
 
     init(
-        connection: WebSocketConnection, incoming: AsyncStream<WebSocketMessage>.Continuation, allowance: Int,
-        now: Instant
+        connection: WebSocketConnection, incoming: AsyncStream<WebSocketMessage>.Continuation,
+        backlog: WebSocketBacklog, allowance: Int, now: Instant
     ) {
         self.connection = connection
         self.incoming = incoming
+        self.backlog = backlog
         self.allowance = Double(allowance)
         refilled = now
         lastHeard = now

@@ -53,11 +53,14 @@ extension WebService {
             headers: pending.request.headers, remoteAddress: connection.remoteAddress,
             listener: pending.request.listener, queueLimit: limits.webSocketOutgoingBytes
         ) { [weak self] id in self?.post(.webSocketHasOutput(id)) }
-        let (messages, incoming) = AsyncStream<WebSocketMessage>.makeStream(
+        let (received, incoming) = AsyncStream<WebSocketMessage>.makeStream(
             bufferingPolicy: .bufferingOldest(limits.webSocketIncomingMessages))
+        let backlog = WebSocketBacklog()
+        let messages = backlog.taking(received)
         connection.state = .webSocket(
             WebSocketEndpoint(
-                connection: webSocket, incoming: incoming, allowance: 2 * limits.webSocketMessagesPerSecond,
+                connection: webSocket, incoming: incoming, backlog: backlog,
+                allowance: 2 * limits.webSocketMessagesPerSecond,
                 now: SystemClock.now()))
         Task {
             await pending.handler(webSocket, pending.parameters, messages)
@@ -93,6 +96,9 @@ extension WebService {
             message = .text(text)
         } else {
             return close(connection, endpoint, .invalidPayload, "text is not UTF-8", .messageNotUTF8)
+        }
+        guard endpoint.backlog.add(whole.count) <= limits.webSocketIncomingBytes else {
+            return close(connection, endpoint, .tryAgainLater, "too much waits", .slowHandler)
         }
         if case .dropped = endpoint.incoming.yield(message) {
             return close(connection, endpoint, .tryAgainLater, "too many messages wait", .slowHandler)

@@ -168,6 +168,11 @@ final class EngineHostTests {
         try thief.hello([TestEngine.avatar("anna")])
         #expect(try thief.receive("refused").header["code"] == "avatar_taken")
         #expect(first.avatars.map(\.id) == ["anna"])
+        let deadline = SystemClock.now() + .seconds(20)
+        while second.degraded.first?.reason.contains("anna") != true, SystemClock.now() < deadline {
+            await Task.yield()
+        }
+        #expect(second.degraded.first?.reason.contains("anna is engine test's") == true)
         #expect(first.metrics.refusedHellos.current == 1)
         await first.stop()
         await second.stop()
@@ -324,7 +329,7 @@ final class EngineHostTests {
         try engine.hello([TestEngine.avatar("anna", patches: true, idleCount: 3)])
         let refusal = try engine.receive("refused").header
         #expect(refusal["code"] == "too_large")
-        #expect(refusal["reason"]?.stringValue?.contains("idle_memory_limit") == true)
+        #expect(refusal["reason"]?.stringValue?.contains("idle_memory_megabytes") == true)
         // Without patches every second picture does.
         try engine.hello([TestEngine.avatar("anna", idleCount: 2)])
         #expect(try engine.receive("idle_request").header["indices"] == [0])

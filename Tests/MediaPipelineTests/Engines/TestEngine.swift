@@ -41,8 +41,8 @@ final class TestEngine {
         ])
     }
 
-    /// The next message of that type; others are passed over, pings are answered.
-    func receive(_ type: String, answersPings: Bool = true) throws -> (header: JSONValue, payload: [UInt8]) {
+    /// The next message, whatever it is; pings are answered.
+    func receiveAny() throws -> (header: JSONValue, payload: [UInt8]) {
         let deadline = SystemClock.now() + .seconds(20)
         while SystemClock.now() < deadline {
             guard case .message(let parts) = try socket.receive() else {
@@ -50,8 +50,18 @@ final class TestEngine {
                 continue
             }
             guard let header = JSONValue(parsing: parts[0].bytes) else { continue }
-            if answersPings, header["type"] == "ping" { try send(["type": "pong", "id": header["id"] ?? .null]) }
-            if header["type"] == .string(type) { return (header, parts.count > 1 ? parts[1].bytes : []) }
+            guard header["type"] == "ping" else { return (header, parts.count > 1 ? parts[1].bytes : []) }
+            try send(["type": "pong", "id": header["id"] ?? .null])
+        }
+        throw Silence(awaited: "anything")
+    }
+
+    /// The next message of that type; others are passed over.
+    func receive(_ type: String) throws -> (header: JSONValue, payload: [UInt8]) {
+        let deadline = SystemClock.now() + .seconds(20)
+        while SystemClock.now() < deadline {
+            let message = try receiveAny()
+            if message.header["type"] == .string(type) { return message }
         }
         throw Silence(awaited: type)
     }

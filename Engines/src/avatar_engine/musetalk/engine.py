@@ -143,6 +143,7 @@ class MuseTalkEngine(Engine):
             avatars = [
                 PreparedAvatar.load(folder, keeps_pictures=self.settings.whole_pictures) for folder in self.settings.avatars
             ]
+            descriptions = [self._describe(avatar) for avatar in avatars]
         except LayoutError as error:
             raise Refusal(f"{error.problem.path} {error.problem.found}; expected: {error.problem.expected}") from error
         except ValueError as error:
@@ -150,12 +151,11 @@ class MuseTalkEngine(Engine):
         if self.settings.warm_up:
             self._warm_up(self._faces)
         self._avatars = {avatar.id: avatar for avatar in avatars}
-        return [
-            AvatarDescription(
-                avatar.id, avatar.width, avatar.height, self.settings.fps, "bgr24", not self.settings.whole_pictures, avatar.count
-            )
-            for avatar in avatars
-        ]
+        return descriptions
+
+    def _describe(self, avatar: PreparedAvatar) -> AvatarDescription:
+        patches = not self.settings.whole_pictures
+        return AvatarDescription(avatar.id, avatar.width, avatar.height, self.settings.fps, "bgr24", patches, avatar.count)
 
     def idle_picture(self, avatar: str, index: int) -> np.ndarray:
         """Read from disk: the server asks once."""
