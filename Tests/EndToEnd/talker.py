@@ -132,8 +132,9 @@ class Reports:
 class Talker:
     """One session and one peer connection; use it in `async with`."""
 
-    def __init__(self, server, student: int = 1, avatar: str = "avatar_tutor_1", decodes_pictures: bool = True):
-        self.server, self.student, self.avatar = server, student, avatar
+    def __init__(self, server, student: int = 1, avatar: str = "avatar_tutor_1", decodes_pictures: bool = True,
+                 has_microphone: bool = True):
+        self.server, self.student, self.avatar, self.has_microphone = server, student, avatar, has_microphone
         self.decodes_pictures = decodes_pictures
         self.packets: list[Packet] = []
         self.pictures: list[Picture] = []
@@ -154,7 +155,10 @@ class Talker:
         self.pc.on("connectionstatechange", lambda: self.states.append(self.pc.connectionState))
         self.pc.on("track", self.take)
         self.pc.addTransceiver("video", direction="recvonly")
-        self.pc.addTransceiver(self.microphone, direction="sendrecv")
+        if self.has_microphone:
+            self.pc.addTransceiver(self.microphone, direction="sendrecv")
+        else:
+            self.pc.addTransceiver("audio", direction="recvonly")
         answer = await self.http.post(self.server.http + "/v1/sessions", json={
             "tutor_id": 1, "student_id": self.student, "kb_id": None})
         self.session = await answer.json()
