@@ -105,7 +105,7 @@ def show_threads(pid: int, before: dict[str, float], seconds: float):
 def measure_idle(count: int):
     with Server() as server:
         async def watch():
-            viewers = [Talker(server, student=number, decodes_pictures=False) for number in range(count)]
+            viewers = [Talker(server, student=number, decodes_pictures=False, has_microphone=False) for number in range(count)]
             for viewer in viewers:
                 await viewer.__aenter__()
             await asyncio.sleep(5)

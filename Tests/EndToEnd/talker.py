@@ -133,10 +133,11 @@ class Talker:
     """One session and one peer connection; use it in `async with`."""
 
     def __init__(self, server, student: int = 1, avatar: str = "avatar_tutor_1", decodes_pictures: bool = True,
-                 session: dict | None = None, region: tuple[float, float, float, float] = (0.25, 0.25, 0.75, 0.75)):
+                 has_microphone: bool = True, session: dict | None = None,
+                 region: tuple[float, float, float, float] = (0.25, 0.25, 0.75, 0.75)):
         """`session`: one that is there already; `region`: the part of the pictures whose brightness is kept, left, top,
         right and bottom as shares of the picture."""
-        self.server, self.student, self.avatar = server, student, avatar
+        self.server, self.student, self.avatar, self.has_microphone = server, student, avatar, has_microphone
         self.session, self.region = session, region
         self.decodes_pictures = decodes_pictures
         self.packets: list[Packet] = []
@@ -158,7 +159,10 @@ class Talker:
         self.pc.on("connectionstatechange", lambda: self.states.append(self.pc.connectionState))
         self.pc.on("track", self.take)
         self.pc.addTransceiver("video", direction="recvonly")
-        self.pc.addTransceiver(self.microphone, direction="sendrecv")
+        if self.has_microphone:
+            self.pc.addTransceiver(self.microphone, direction="sendrecv")
+        else:
+            self.pc.addTransceiver("audio", direction="recvonly")
         if self.session is None:
             answer = await self.http.post(self.server.http + "/v1/sessions", json={
                 "tutor_id": 1, "student_id": self.student, "kb_id": None})

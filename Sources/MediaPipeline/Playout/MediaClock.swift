@@ -12,6 +12,12 @@ package struct MediaClock: Sendable {
         self.framesPerSecond = Int64(max(1, framesPerSecond))
     }
 
+    /// The last whole second before `instant`: stages that begin there all tick at the same moments, so that one turn of
+    /// the media loop serves many of them.
+    package static func sharedOrigin(before instant: Instant) -> Instant {
+        Instant(nanoseconds: instant.nanoseconds - instant.nanoseconds % 1_000_000_000)
+    }
+
     package func time(ofFrame index: Int64) -> Instant {
         origin + .nanoseconds(index * 1_000_000_000 / framesPerSecond)
     }

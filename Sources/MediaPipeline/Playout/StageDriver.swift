@@ -53,7 +53,7 @@ struct StageDriver: ~Copyable {
             configuration: Playout.Configuration(
                 framesPerSecond: configuration.framesPerSecond, hasSourceSound: source.hasSound,
                 pictureWait: source.pictureWait, voiceDelaySamples: StagePerformer.voiceDelaySamples),
-            origin: SystemClock.now())
+            origin: MediaClock.sharedOrigin(before: SystemClock.now()))
         performer = StagePerformer(
             stage: stage, configuration: configuration, sink: sink, metrics: metrics, source: source,
             voiceLevel: voiceLevel)
