@@ -100,10 +100,10 @@ def test_fifty_subscribers_are_told_the_same(server):
     wait_until(lambda: server.health()["status"] == "healthy", 5, "health")
 
 
-def test_a_subscriber_that_never_reads_costs_a_bounded_amount_of_memory(server, services):
+def test_a_subscriber_that_never_reads_costs_a_bounded_amount_of_memory(server, services, monkeypatch):
     """Twenty long answers are many times what the server lets wait."""
     session = session_of(server)
-    services.answer = " ".join(["word"] * 3000)
+    monkeypatch.setattr(services, "answer", " ".join(["word"] * 3000))
     before = server.figures()
     with Events(server, session, receive_buffer=4096), Events(server, session) as reader, client_of(session) as client:
         for _ in range(20):
@@ -111,9 +111,9 @@ def test_a_subscriber_that_never_reads_costs_a_bounded_amount_of_memory(server, 
             told = client.hear("text_complete", timeout=20)
             assert len(told["content"]) == len(services.answer)
             reader.raw = b""
-            assert reader.read_to("text_complete")[-1]["event"] == "text_complete", "the other reader is held up"
+            told = reader.read_to("text_complete")
+            assert any(event["event"] == "text_complete" for event in told), "the other reader is held up"
         assert server.figures()["rss"] < before["rss"] + (64 << 20), (before, server.figures())
-    services.answer = "All is well."
     wait_until(lambda: server.figures()["fds"] <= before["fds"] + 2, 20, "closed descriptors")
 
 
