@@ -141,7 +141,12 @@ class Server:
         self.process.wait()
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except AssertionError:
+            # It must not hold its ports against the tests that follow.
+            self.__exit__()
+            raise
 
     def __exit__(self, *_):
         if self.process and self.process.poll() is None:
