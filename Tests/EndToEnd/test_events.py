@@ -101,19 +101,28 @@ def test_fifty_subscribers_are_told_the_same(server):
 
 
 def test_a_subscriber_that_never_reads_costs_a_bounded_amount_of_memory(server, services, monkeypatch):
-    """Twenty long answers are many times what the server lets wait."""
+    """Long answers without end are many times what the server lets wait; what is left out shows in the ids."""
     session = session_of(server)
-    monkeypatch.setattr(services, "answer", " ".join(["word"] * 3000))
+    monkeypatch.setattr(services, "answer", " ".join(["w" * 149] * 100))
+    with client_of(session) as client:
+        # The session's stage and the connections to the service stay.
+        client.say(type="text", content="Say much.", user_id=1)
+        client.hear("turn")
     before = server.figures()
-    with Events(server, session, receive_buffer=4096), Events(server, session) as reader, client_of(session) as client:
-        for _ in range(20):
+    with Events(server, session, receive_buffer=4096) as sleeper, Events(server, session) as reader, client_of(session) as client:
+        for _ in range(160):
             client.say(type="text", content="Say much.", user_id=1)
             told = client.hear("text_complete", timeout=20)
             assert len(told["content"]) == len(services.answer)
             reader.raw = b""
             told = reader.read_to("text_complete")
             assert any(event["event"] == "text_complete" for event in told), "the other reader is held up"
+        last = reader.read_to("turn")[-1]["id"]
         assert server.figures()["rss"] < before["rss"] + (64 << 20), (before, server.figures())
+        sleeper.read_until(lambda: f"\nid: {last}\n".encode() in sleeper.raw)
+        ids = [event["id"] for event in sleeper.events]
+        print(f"{len(ids)} of {last} events, {len(sleeper.raw)} bytes")
+        assert ids == sorted(ids) and len(ids) < last, "nothing was left out, so nothing was tested"
     wait_until(lambda: server.figures()["fds"] <= before["fds"] + 2, 20, "closed descriptors")
 
 
