@@ -140,6 +140,25 @@ struct FailureTests {
         #expect(last.last == "synthesise s\(silent + 1) Sorry. (other voice)")
     }
 
+    @Test("tells where the voice has no sound for a whole text, and is silent about a sentence of it")
+    func silence() {
+        var bench = TurnBench()
+        bench.feed(.questionAsked(TurnID(1), "hi", isAloud: true))
+        bench.feed(.tokenReceived(TurnID(1), "Ja.", took: .zero))
+        bench.feed(.answerEnded(TurnID(1)))
+        #expect(bench.made(1).contains("failed voice unusableInput"))
+        #expect(bench.machine.isAtRest)
+
+        bench.feed(.questionAsked(TurnID(2), "hi", isAloud: true))
+        bench.feed(.tokenReceived(TurnID(2), "Ja. Yes.", took: .zero))
+        bench.feed(.answerEnded(TurnID(2)))
+        var told = bench.made(2)
+        told += bench.part(3, seconds: 1)
+        told += bench.made(3)
+        #expect(told.last == "end p2")
+        #expect(!told.contains { $0.hasPrefix("failed") })
+    }
+
     private func finishApology(_ bench: inout TurnBench) {
         #expect(bench.part(1, seconds: 1) == ["begin p1", "append 48000 to p1"])
         #expect(bench.made(1) == ["end p1"])

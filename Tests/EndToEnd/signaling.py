@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from offers import Offer
 from server import Server, request
 
 
@@ -30,6 +32,18 @@ class Client:
             self.seen.append(message)
             if message["type"] == kind:
                 return message
+
+    def hear_until(self, condition, timeout: float = 20) -> list[dict]:
+        """Everything that comes until `condition(message)` is true of the newest one, that one included."""
+        deadline, heard = time.monotonic() + timeout, []
+        while not heard or not condition(heard[-1]):
+            try:
+                message = json.loads(self.socket.recv(timeout=max(0.01, deadline - time.monotonic())))
+            except TimeoutError as error:
+                raise AssertionError(f"did not come within {timeout} s; heard: {heard[-12:]}") from error
+            self.seen.append(message)
+            heard.append(message)
+        return heard
 
     def ask(self, message=None, kind: str = "error", **fields) -> dict:
         self.say(message, **fields)
@@ -58,11 +72,40 @@ class Client:
 
 
 def session_of(server: Server, student: int = 1, tutor: int = 1) -> dict:
+    token = server.settings["management"].get("bearer_token")
     status, _, session = request("POST", server.http + "/v1/sessions", {
-        "tutor_id": tutor, "student_id": student, "kb_id": None})
+        "tutor_id": tutor, "student_id": student, "kb_id": None}, {"Authorization": f"Bearer {token}"} if token else {})
     assert status == 201, session
     return session
 
 
 def client_of(session: dict) -> Client:
     return Client(f"{session['engine_url']}?token={session['engine_token']}")
+
+
+class Watcher(Client):
+    """A session with a viewer that never sends a packet: the avatar speaks to it, and what it does is told."""
+
+    def __init__(self, server: Server, avatar: str = "avatar_tutor_1"):
+        self.session = session_of(server)
+        super().__init__(f"{self.session['engine_url']}?token={self.session['engine_token']}")
+        self.server, self.avatar = server, avatar
+        self.ask(kind="webrtc_answer", type="webrtc_offer", sdp=Offer().sdp, user_id=1, avatar_id=avatar, tutor_id=1)
+
+    def question(self, text: str, **fields):
+        self.say(type="text_webrtc", content=text, avatar_id=self.avatar, user_id=1, tutor_id=1, **fields)
+
+    def spoken_turn(self, timeout: float = 20) -> list[dict]:
+        """Everything up to the end of the next speech."""
+        return self.hear_until(lambda message: message["type"] == "speech_finished", timeout)
+
+    def post(self, verb: str, body=None, token: str | None = None) -> tuple[int, dict]:
+        """One of the session's HTTP verbs, such as `speak`."""
+        status, _, answer = request(
+            "POST", f"{self.server.http}/v1/sessions/{self.session['session_id']}/{verb}", body or {},
+            {"Authorization": f"Bearer {self.session['engine_token'] if token is None else token}"})
+        return status, answer
+
+
+def of_type(messages: list[dict], *kinds: str) -> list[dict]:
+    return [message for message in messages if message["type"] in kinds]

@@ -133,8 +133,12 @@ class Talker:
     """One session and one peer connection; use it in `async with`."""
 
     def __init__(self, server, student: int = 1, avatar: str = "avatar_tutor_1", decodes_pictures: bool = True,
-                 has_microphone: bool = True):
+                 has_microphone: bool = True, session: dict | None = None,
+                 region: tuple[float, float, float, float] = (0.25, 0.25, 0.75, 0.75)):
+        """`session`: one that is there already; `region`: the part of the pictures whose brightness is kept, left, top,
+        right and bottom as shares of the picture."""
         self.server, self.student, self.avatar, self.has_microphone = server, student, avatar, has_microphone
+        self.session, self.region = session, region
         self.decodes_pictures = decodes_pictures
         self.packets: list[Packet] = []
         self.pictures: list[Picture] = []
@@ -159,9 +163,10 @@ class Talker:
             self.pc.addTransceiver(self.microphone, direction="sendrecv")
         else:
             self.pc.addTransceiver("audio", direction="recvonly")
-        answer = await self.http.post(self.server.http + "/v1/sessions", json={
-            "tutor_id": 1, "student_id": self.student, "kb_id": None})
-        self.session = await answer.json()
+        if self.session is None:
+            answer = await self.http.post(self.server.http + "/v1/sessions", json={
+                "tutor_id": 1, "student_id": self.student, "kb_id": None})
+            self.session = await answer.json()
         self.socket = await self.http.ws_connect(
             f"{self.session['engine_url']}?token={self.session['engine_token']}", max_msg_size=1 << 24)
         self.tasks.append(asyncio.create_task(self.listen()))
@@ -208,7 +213,8 @@ class Talker:
                 frame = await track.recv()
                 if track.kind == "video" and self.decodes_pictures:
                     grey = frame.to_ndarray(format="gray")
-                    middle = grey[grey.shape[0] // 4:-grey.shape[0] // 4, grey.shape[1] // 4:-grey.shape[1] // 4]
+                    left, top, right, bottom = (round(share * size) for share, size in zip(self.region, grey.shape[::-1] * 2))
+                    middle = grey[top:bottom, left:right]
                     timestamp = (frame.pts + mapper._origin) % 2**32
                     self.pictures.append(Picture(timestamp, float(middle.mean())))
                     await self.tell()

@@ -62,7 +62,17 @@ struct ConversationBackends {
         profile.historyCharacters = settings.answering.historyCharacters
         profile.maximumQuestionCharacters = settings.answering.maximumQuestionCharacters
         profile.apology = settings.answering.apology
+        profile.patience = Self.patience(settings)
         return profile
+    }
+
+    /// Twice the longest silence that a service may make: one that only drips is given up, too.
+    private static func patience(_ settings: Configuration.Conversation) -> Duration {
+        var seconds: [Int] = []
+        if settings.voice.backend == .openai { seconds.append(settings.voice.service.timeoutSeconds) }
+        if settings.hearing.backend == .openai { seconds.append(settings.hearing.service.timeoutSeconds) }
+        if settings.answering.backend == .openai { seconds.append(settings.answering.service.timeoutSeconds) }
+        return .seconds(2 * (seconds.max() ?? 30))
     }
 
     // MARK: Parts

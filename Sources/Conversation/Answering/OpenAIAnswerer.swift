@@ -5,8 +5,9 @@ package import Networking
 package struct OpenAIAnswerer: Answerer {
     /// Bytes of an answer's events; one token takes about 300.
     private static let maximumAnswerBytes = 16 << 20
-    /// Bytes of text: an hour of talk.
-    private static let maximumTextBytes = 64 << 10
+    /// Bytes of text. Far more than a conversation takes of an answer, so that it is the conversation that cuts a long one,
+    /// however the bytes arrive.
+    private static let maximumTextBytes = 1 << 20
 
     private let endpoint: ServiceEndpoint
     private let systemPrompt: String?

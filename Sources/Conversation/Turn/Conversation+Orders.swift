@@ -32,6 +32,7 @@ extension Conversation {
         switch event {
         case .failed(let error):
             metrics.count(failure: error)
+            noteCondition(error)
             Self.logger.warning(
                 "a part of the conversation failed",
                 [
@@ -45,6 +46,16 @@ extension Conversation {
         send(event)
     }
 
+    /// The voice that apologises is no service's.
+    private func noteCondition(_ error: BackendError) {
+        switch error.part {
+        case "voice": metrics.conditions.note(error, of: profile.voice.name)
+        case "hearing": metrics.conditions.note(error, of: profile.recogniser?.name ?? "off")
+        case "answering": metrics.conditions.note(error, of: profile.answerer.name)
+        default: break
+        }
+    }
+
     // MARK: Back ends
 
     private func recognise(_ turn: TurnID) {
@@ -54,6 +65,8 @@ extension Conversation {
             do throws(BackendError) {
                 let text = try await session.finish()
                 recognitions[turn] = nil
+                if Task.isCancelled { return }
+                metrics.conditions.noteResult(part: "hearing", of: profile.recogniser?.name ?? "off")
                 handle(.transcribed(turn, text, took: clock() - called))
             } catch {
                 recognitions[turn] = nil
@@ -72,6 +85,10 @@ extension Conversation {
                     handle(.tokenReceived(turn, token, took: clock() - called))
                     called = clock()
                 }
+                // A stream that was called off ends as well.
+                if Task.isCancelled { return }
+                // Before it is looked at: an empty answer is a failure all the same.
+                metrics.conditions.noteResult(part: "answering", of: answerer.name)
                 handle(.answerEnded(turn))
             } catch {
                 handle(.answerFailed(turn, Self.backendError(error, part: "answering")))
@@ -88,6 +105,8 @@ extension Conversation {
                     handle(.partMade(sentence, part, took: clock() - called))
                     called = clock()
                 }
+                if Task.isCancelled { return }
+                metrics.conditions.noteResult(part: "voice", of: voice.name)
                 handle(.sentenceMade(sentence))
             } catch {
                 handle(.voiceFailed(sentence, Self.backendError(error, part: "voice")))

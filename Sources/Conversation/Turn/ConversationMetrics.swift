@@ -12,6 +12,8 @@ package struct ConversationMetrics: Sendable {
     let cutAnswers: Counter
     let droppedEvents: Counter
     let microphone: MicrophoneMetrics
+    /// Which back ends failed when they were last asked.
+    package let conditions = BackendConditions()
     let registry: MetricsRegistry
 
     /// Seconds.

@@ -80,6 +80,7 @@ extension TurnStateMachine {
         let failed = speeches[index].made.last?.sentence.voice
         speeches[index].pending.removeAll()
         if turn?.speech == work.speech { turn?.isAloud = false }
+        speeches[index].hasFailed = true
         if failed == .configured { apologise(.apologising, in: index) }
         speeches[index].isComplete = true
     }
@@ -92,6 +93,7 @@ extension TurnStateMachine {
             voiceWork = nil
         }
         if turn?.speech == id { turn?.isAloud = false }
+        speeches[index].hasFailed = true
         speeches[index].pending.removeAll()
         speeches[index].isComplete = true
     }
@@ -107,10 +109,21 @@ extension TurnStateMachine {
         }
         for index in speeches.indices where isReadyToEnd(speeches[index]) {
             speeches[index].isEnded = true
+            reportSilence(of: speeches[index])
             if speeches[index].isBegun { outputs.append(.endUtterance(speeches[index].id)) }
         }
         // What never made a sound has nothing to be waited for.
         for speech in speeches where speech.isEnded && !speech.isBegun { remove(speech.id) }
+    }
+
+    /// A voice that has no sound for a whole text, such as a script it cannot read, has not failed; but whoever waits to hear
+    /// it is told.
+    private mutating func reportSilence(of speech: Speech) {
+        guard !speech.made.isEmpty, speech.samples == 0, !speech.hasFailed else { return }
+        let error = BackendError(
+            code: .unusableInput, part: "voice", reason: "the voice makes no sound of this text",
+            remedy: "set voice.backend to one that speaks its language")
+        outputs.append(.report(.failed(error)))
     }
 
     private func isReadyToEnd(_ speech: Speech) -> Bool {

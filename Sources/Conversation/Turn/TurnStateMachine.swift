@@ -138,6 +138,8 @@ package struct TurnStateMachine: Sendable {
         /// It has an utterance on the stage.
         var isBegun: Bool
         var isEnded = false
+        /// It was told that the voice or the stage failed.
+        var hasFailed = false
         var startedAt: Instant?
 
         var samples: Int { made.reduce(0) { $0 + $1.samples } }

@@ -71,7 +71,7 @@ struct EngineSupervisor {
     private(set) var phase = Phase.idle
     /// Why nobody serves; nil while all is well.
     private(set) var failure: String?
-    /// Why the last hello was refused.
+    /// Why the hello since the last start was refused.
     private var refusal: String?
     private var backoff: Duration
     private var restarts: [Instant] = []
@@ -148,6 +148,7 @@ struct EngineSupervisor {
     }
 
     private mutating func launch(_ now: Instant) {
+        refusal = nil
         guard hasChild else {
             phase = .awaiting(deadline: nil)
             failure = failure ?? "it has not connected yet"
@@ -216,7 +217,8 @@ struct EngineSupervisor {
             rewardGoodWork(now)
             outputs.append(.forgetPeer(reason: reason))
         case .awaiting:
-            failure = reason
+            // One that was refused ends for that reason.
+            failure = refusal ?? reason
         case .dying:
             break
         }

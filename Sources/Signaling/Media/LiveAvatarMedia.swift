@@ -224,7 +224,8 @@ package final class LiveAvatarMedia: AvatarMedia {
             }
         }
         let engines = engineHosts.sorted { $0.key < $1.key }.flatMap(\.value.degraded)
-        return startupDegraded + mediaLoop.degraded + engines + stages.sorted { $0.part < $1.part }
+        let services = conversationMetrics.conditions.degraded
+        return startupDegraded + mediaLoop.degraded + services + engines + stages.sorted { $0.part < $1.part }
     }
 }
 

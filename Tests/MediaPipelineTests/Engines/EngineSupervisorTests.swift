@@ -37,6 +37,22 @@ struct EngineSupervisorTests {
         #expect(supervisor.failure == nil)
     }
 
+    @Test("names why a hello was refused when the child ends over it, and forgets it with the next start")
+    func refusal() {
+        var clock = ManualClock()
+        var supervisor = EngineSupervisor(hasChild: true)
+        supervisor.handle(.start, now: clock.now)
+        supervisor.handle(.childStarted, now: clock.now)
+        supervisor.handle(.helloRefused(reason: "avatar anna is engine a's"), now: clock.now)
+        supervisor.handle(.childEnded(reason: "exit status 1"), now: clock.now)
+        #expect(supervisor.failure == "its hello was refused: avatar anna is engine a's")
+        clock.advance(by: .milliseconds(500))
+        supervisor.handle(.timeout, now: clock.now)
+        supervisor.handle(.childStarted, now: clock.now)
+        supervisor.handle(.childEnded(reason: "signal 11"), now: clock.now)
+        #expect(supervisor.failure == "it ended: signal 11")
+    }
+
     @Test("kills a child that hangs, and starts it again half a second after its end")
     func hang() {
         var clock = ManualClock()
