@@ -83,18 +83,21 @@ def outcomes(stand):
         part, fault = case
         with Watcher(server, f"{part}-{fault}") as viewer:
             bad = turn(viewer, part, fault)
+            told = [entry for entry in server.health()["degraded"] if entry["part"] == part and f"{fault} at " in entry["reason"]]
             services.mended.add(case)
             ask(viewer, part)
-            return case, (bad, viewer.spoken_turn())
+            return bad, viewer.spoken_turn(), told
+
     cases = [(part, fault) for part in PARTS for fault in FAULTS]
     with ThreadPoolExecutor(6) as pool:
-        return dict(pool.map(experience, cases))
+        futures = {case: pool.submit(experience, case) for case in cases}
+    return futures
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("part", PARTS)
 def test_a_failing_service_is_told_and_apologised_for_and_the_session_goes_on(outcomes, part, fault):
-    bad, good, health = outcomes[part, fault]
+    bad, good, health = outcomes[part, fault].result()
     errors = [message["content"] for message in of_type(bad, "error")]
     print(errors)
     if fault == MENDED or (part, fault) == ("answering", "huge"):
@@ -130,10 +133,10 @@ def test_health_is_well_again_once_the_services_are(stand, outcomes):
 def test_the_services_key_is_told_to_nobody_but_them(stand, outcomes):
     server, services = stand
     assert {asked.key for asked in services.asked} == {KEY}
-    told = [str(messages) for heard in outcomes.values() for messages in heard]
+    told = [str(messages) for future in outcomes.values() for messages in future.result()]
     told += [str(server.health()), request("GET", server.http + "/metrics")[2], server.log()]
     assert not any(KEY in text for text in told)
-    assert "Incorrect API key provided" in str(outcomes["voice", "error401"]), "the service's own words are missing"
+    assert "Incorrect API key provided" in str(outcomes["voice", "error401"].result()), "the service's own words are missing"
 
 
 @pytest.mark.parametrize("part", PARTS)
