@@ -1,4 +1,4 @@
-"""The figures of a conversation, measured: measure_talk.py interruptions|skew|latency|kill|idle|portrait [--count N]."""
+"""The figures of a conversation, measured: measure_talk.py interruptions|skew|latency|kill|idle|portrait|soak [--count N]."""
 from __future__ import annotations
 
 import argparse
@@ -7,13 +7,15 @@ import contextlib
 import json
 import math
 import os
+import random
 import signal
 import statistics
+import tempfile
 import time
 
 from server import Server, wait_until
 from talk_figures import engine_settings, first_sounds, interruptions, skews, sound
-from talker import Talker, run, tone
+from talker import Talker, run, spoken, tone
 
 
 def show(name: str, values: list[float], unit: str = "ms"):
@@ -143,10 +145,54 @@ def measure_portrait(count: int):
                 print(line)
 
 
+def measure_soak(count: int):
+    """`count` minutes of visits: a viewer comes, asks in writing and aloud, cuts the answer off or not, and leaves."""
+    settings = engine_settings("--fps", "25")
+    with Server(**settings, avatar={"frames_per_second": 25}) as server, tempfile.TemporaryDirectory() as folder:
+        question = spoken("What time does the library open tomorrow?", f"{folder}/question.wav")
+        end = time.monotonic() + 60 * count
+        done = {"visits": 0, "problems": 0}
+
+        async def visit(student: int):
+            async with Talker(server, student=student, decodes_pictures=False) as viewer:
+                await viewer.ask("Hello, who are you?")
+                await viewer.hear("speech_started")
+                if random.random() < 0.5:
+                    await viewer.send(type="interrupt")
+                await viewer.hear("speech_finished", timeout=40)
+                viewer.microphone.say(question)
+                heard = await viewer.hear("transcription", timeout=40)
+                assert heard["content"]
+                mark = len(viewer.messages)
+                if random.random() < 0.7:
+                    await viewer.hear("speech_finished", after=mark, timeout=40)
+
+        async def keep_visiting(number: int):
+            while time.monotonic() < end:
+                try:
+                    await visit(number)
+                    done["visits"] += 1
+                except (AssertionError, TimeoutError, OSError) as problem:
+                    done["problems"] += 1
+                    print(repr(problem)[:300])
+
+        async def watch():
+            while time.monotonic() < end:
+                await asyncio.sleep(min(60, max(1, end - time.monotonic())))
+                figures = server.figures()
+                print(f"{(end - time.monotonic()) / 60:5.1f} min left: {figures['rss'] / 2**20:.0f} MiB, {figures['fds']} descriptors, "
+                      f"{figures['threads']} threads, {done}", flush=True)
+
+        async def all_of_it():
+            await asyncio.gather(watch(), *(keep_visiting(number) for number in range(3)))
+        run(all_of_it())
+        print(json.dumps(server.health()["degraded"]))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["interruptions", "skew", "latency", "kill", "idle", "portrait"])
+    parser.add_argument("what", choices=["interruptions", "skew", "latency", "kill", "idle", "portrait", "soak"])
     parser.add_argument("--count", type=int)
     arguments = parser.parse_args()
-    defaults = {"interruptions": 100, "skew": 2000, "latency": 20, "kill": 10, "idle": 20, "portrait": 20}
+    defaults = {"interruptions": 100, "skew": 2000, "latency": 20, "kill": 10, "idle": 20, "portrait": 20, "soak": 30}
     globals()[f"measure_{arguments.what}"](arguments.count or defaults[arguments.what])

@@ -185,6 +185,7 @@ class Talker:
         for task in self.tasks:
             task.cancel()
         await self.pc.close()
+        await self.http.delete(f"{self.server.http}/v1/sessions/{self.session['session_id']}")
         await self.resources.aclose()
 
     # What comes in

@@ -109,6 +109,9 @@ def test_speaking_over_the_avatar_interrupts_it(tmp_path):
             async with Talker(server, decodes_pictures=False) as viewer:
                 await viewer.ask("This is a very long sentence that nobody will hear to its end. " * 6, verbatim=True)
                 await viewer.hear("speech_started")
+                # Two seconds of speech tell the server that there is no echo of it.
+                begin = len(viewer.packets)
+                await viewer.until(lambda: len(viewer.packets) >= begin + 100)
                 viewer.microphone.say(spoken("excuse me please stop that now", tmp_path / "a.wav"))
                 finished = await viewer.hear("speech_finished")
                 assert finished["interrupted"]

@@ -236,7 +236,7 @@ def test_websocket_rubbish_ends_its_own_connection_at_most(stand, number):
 def test_a_message_that_is_too_long_closes_with_1009(stand):
     with stand.counted("web_refused_total"), client_of(session_of(stand.server)) as client:
         with contextlib.suppress(ConnectionClosed):
-            client.say("x" * (2 * MEBIBYTE))
+            client.say("x" * (15 * MEBIBYTE))
         assert client.closed()[0] == 1009
 
 

@@ -182,9 +182,9 @@ struct StageSourceTests {
         defer { stage.stop() }
         await script.wait(for: "connect")
         script.send(.degraded(reason: "the engine starts"))
-        script.record.withLock { $0.failure = "no picture" }
         var iterator = stage.events.makeAsyncIterator()
         #expect(await iterator.next() == .degraded(reason: "the engine starts"))
+        script.record.withLock { $0.failure = "no picture" }
         #expect(await iterator.next() == .degraded(reason: "no picture"))
         script.send(.degraded(reason: nil))
         #expect(await iterator.next() == .degraded(reason: "no picture"))

@@ -155,9 +155,11 @@ import WebServer
         var limits = ListenerConfiguration.Limits()
         limits.webSocketPingInterval = .seconds(1)
         let fixture = try ServerFixture(limits: limits, echo)
-        let client = try await connect(fixture)
-        #expect(await client.next()?.opcode == 9)
-        while let frame = await client.next() { #expect(frame.opcode == 9) }
+        let client = try #require(try await WebSocketClient(port: fixture.port, path: "/ws/a"))
+        var opcodes: [UInt8] = []
+        while let frame = await client.next() { opcodes.append(frame.opcode) }
+        // The handler's greeting comes when its task is given a processor, perhaps never.
+        #expect(opcodes.filter { $0 != 1 } == [9])
         #expect(fixture.refused("silent_peer") == 1)
         await client.close()
         await fixture.server.stop()
@@ -169,12 +171,14 @@ import WebServer
         // Long enough for a loaded machine, or one under a sanitizer, to answer within an interval.
         limits.webSocketPingInterval = .seconds(5)
         let fixture = try ServerFixture(limits: limits, echo)
-        let client = try await connect(fixture)
+        let client = try #require(try await WebSocketClient(port: fixture.port, path: "/ws/a"))
         // The third ping comes after more than the two intervals after which a silent peer is let go.
-        for _ in 0..<3 {
-            let ping = try #require(await client.next())
-            #expect(ping.opcode == 9)
-            await client.send(opcode: 10, ping.payload)
+        var pings = 0
+        while pings < 3 {
+            let frame = try #require(await client.next())
+            guard frame.opcode == 9 else { continue }
+            pings += 1
+            await client.send(opcode: 10, frame.payload)
         }
         #expect(fixture.refused("silent_peer") == 0)
         await client.close()

@@ -23,7 +23,7 @@ final class EngineDriver: @unchecked Sendable {
     private var knownRefusedConnections = 0
     private var isStopped = false
     private var stopContinuations: [CheckedContinuation<Void, Never>] = []
-    private(set) var now = SystemClock.now()
+    private(set) var now: Instant
     static let logger = Logger("engine")
     /// Messages that are read before the clock is looked at again.
     private static let messagesPerTurn = 64
@@ -34,6 +34,7 @@ final class EngineDriver: @unchecked Sendable {
         self.serverKey = serverKey
         self.token = token
         supervisor = EngineSupervisor(hasChild: !host.configuration.command.isEmpty, limits: host.limits)
+        now = host.clock()
     }
 
     func run() {
@@ -42,8 +43,8 @@ final class EngineDriver: @unchecked Sendable {
             carryOut()
             guard !isStopped else { break }
             sendOrders()
-            server.wait(supervisor.deadline.map { max(.zero, $0 - SystemClock.now()) })
-            now = SystemClock.now()
+            server.wait(supervisor.deadline.map { max(.zero, $0 - host.clock()) })
+            now = host.clock()
             for command in host.takeCommands() { handle(command) }
             receive()
             if let deadline = supervisor.deadline, deadline <= now { supervisor.handle(.timeout, now: now) }

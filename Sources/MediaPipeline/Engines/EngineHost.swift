@@ -35,6 +35,8 @@ package final class EngineHost: Sendable {
     let metrics: EngineMetrics
     let limits: EngineSupervisor.Limits
     let claims: EngineClaims
+    /// What the supervision of the engine goes by.
+    let clock: @Sendable () -> Instant
     private let directory: String
     private let random: RandomSource
     private let state = Mutex(State())
@@ -51,7 +53,8 @@ package final class EngineHost: Sendable {
 
     init(
         configuration: EngineConfiguration, directory: String, metrics: MetricsRegistry, random: RandomSource,
-        limits: EngineSupervisor.Limits, claims: EngineClaims
+        limits: EngineSupervisor.Limits, claims: EngineClaims,
+        clock: @escaping @Sendable () -> Instant = { SystemClock.now() }
     ) {
         self.configuration = configuration
         self.directory = directory
@@ -61,6 +64,7 @@ package final class EngineHost: Sendable {
         limits.maximumRestarts = configuration.maximumRestarts
         self.limits = limits
         self.claims = claims
+        self.clock = clock
     }
 
     deinit {

@@ -24,11 +24,12 @@ package final class HTTPClient: Sendable {
 
     private let thread: HTTPTransferThread
 
+    /// `clock` is what timeouts and pauses between attempts go by.
     package init(
         configuration: Configuration = Configuration(), metrics: MetricsRegistry = MetricsRegistry(),
-        random: RandomSource = .system
+        random: RandomSource = .system, clock: @escaping @Sendable () -> Instant = { SystemClock.now() }
     ) {
-        thread = HTTPTransferThread(configuration, metrics, random: random)
+        thread = HTTPTransferThread(configuration, metrics, random: random, clock: clock)
     }
 
     deinit {

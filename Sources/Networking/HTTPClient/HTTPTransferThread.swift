@@ -18,14 +18,19 @@ final class HTTPTransferThread: @unchecked Sendable {
 
     private let configuration: HTTPClient.Configuration
     private let random: RandomSource
+    private let clock: @Sendable () -> Instant
     private let metrics: Mutex<HTTPClientMetrics>
     private let mailbox = Mutex(Mailbox())
     private let lastNumber = Atomic<UInt64>(0)
     private var transfers: [UInt64: HTTPTransfer] = [:]
 
-    init(_ configuration: HTTPClient.Configuration, _ registry: MetricsRegistry, random: RandomSource) {
+    init(
+        _ configuration: HTTPClient.Configuration, _ registry: MetricsRegistry, random: RandomSource,
+        clock: @escaping @Sendable () -> Instant
+    ) {
         self.configuration = configuration
         self.random = random
+        self.clock = clock
         metrics = Mutex(HTTPClientMetrics(registry))
     }
 
@@ -120,13 +125,13 @@ final class HTTPTransferThread: @unchecked Sendable {
         guard let multi = mailbox.withLock({ $0.multi }) else { return }
         var isRunning = true
         while isRunning {
-            let now = SystemClock.now()
+            let now = clock()
             let metrics = metrics.withLock { $0 }
             isRunning = takeOrders(multi, metrics, now)
             startDue(multi, metrics, now)
             isRunning = multi.perform() && isRunning
             endDone(multi, metrics)
-            endExpired(multi, metrics, SystemClock.now())
+            endExpired(multi, metrics, clock())
             metrics.active.set(Double(transfers.count))
             if isRunning { multi.wait(timeToWait()) }
         }
@@ -226,7 +231,7 @@ final class HTTPTransferThread: @unchecked Sendable {
     /// Milliseconds until something of ours is due, a minute at most; libcurl minds its own timers.
     private func timeToWait() -> Int32 {
         guard let deadline = transfers.values.map(\.deadline).min() else { return 60_000 }
-        let milliseconds = (deadline - SystemClock.now()).nanoseconds / 1_000_000
+        let milliseconds = (deadline - clock()).nanoseconds / 1_000_000
         return Int32(min(max(milliseconds + 1, 0), 60_000))
     }
 

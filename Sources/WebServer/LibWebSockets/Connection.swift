@@ -88,6 +88,9 @@ final class WebSocketEndpoint {
     var refilled: Instant
     var lastHeard: Instant
     var pingIsDue = false
+    /// When a ping was last ordered, and whether its answer was missed once already.
+    var pingAsked: Instant?
+    var isOverdue = false
     var closeCode = WebSocketCloseCode.abnormal
 
     init(

@@ -159,15 +159,24 @@ extension WebService {
         endpoint.incoming.finish()
     }
 
+    /// Asks a silent peer once, and lets it go when it says nothing to that.
     func sweepWebSocket(_ connection: Connection, _ endpoint: WebSocketEndpoint, _ now: Instant) {
-        let silence = now - endpoint.lastHeard
         let interval = listeners[connection.listener].limits.webSocketPingInterval
-        if silence > interval * 2 {
-            refusals.count(.silentPeer)
-            connection.instance.kill()
-        } else if silence > interval, !endpoint.pingIsDue {
+        guard let asked = endpoint.pingAsked, asked > endpoint.lastHeard else {
+            guard now - endpoint.lastHeard > interval else { return }
+            endpoint.pingAsked = now
+            endpoint.isOverdue = false
             endpoint.pingIsDue = true
             connection.instance.requestWritable()
+            return
         }
+        guard now - asked > interval else { return }
+        // Where this thread itself was late, the answer may lie there unread: it is read before the next sweep.
+        guard endpoint.isOverdue else {
+            endpoint.isOverdue = true
+            return
+        }
+        refusals.count(.silentPeer)
+        connection.instance.kill()
     }
 }

@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Networking
+import Synchronization
 import Testing
 
 @testable import MediaPipeline
@@ -22,11 +23,12 @@ final class EngineHostTests {
 
     private func host(
         _ configuration: EngineConfiguration = EngineConfiguration(name: "test"),
-        limits: EngineSupervisor.Limits = EngineSupervisor.Limits(), claims: EngineClaims = EngineClaims()
+        limits: EngineSupervisor.Limits = .patient, claims: EngineClaims = EngineClaims(),
+        clock: @escaping @Sendable () -> Instant = { SystemClock.now() }
     ) throws -> EngineHost {
         let host = EngineHost(
             configuration: configuration, directory: directory, metrics: registry, random: .system, limits: limits,
-            claims: claims)
+            claims: claims, clock: clock)
         try host.start()
         return host
     }
@@ -180,10 +182,11 @@ final class EngineHostTests {
 
     @Test("forgets an engine that answers no ping, shows idle at once, and goes on with it when it is back")
     func hang() async throws {
-        var limits = EngineSupervisor.Limits()
-        limits.pong = .milliseconds(400)
-        limits.pingInterval = .milliseconds(50)
-        let host = try host(limits: limits)
+        // Of the real time that it all takes no ping is overdue; the hour that makes one so is put on by hand.
+        let ahead = Atomic<Int64>(0)
+        let limits = EngineSupervisor.Limits.patient
+        let host = try host(
+            limits: limits, clock: { SystemClock.now() + .seconds(ahead.load(ordering: .relaxed)) })
         var engine = try TestEngine(endpoint(host))
         var (source, events) = try source(host, "anna")
         try engine.hello([TestEngine.avatar("anna")])
@@ -193,6 +196,10 @@ final class EngineHostTests {
         source.utteranceBegan(utterance, motionTime: 0)
         source.heard([Int16](repeating: 1, count: 16_000), of: utterance)
         // The stage waits for pictures until the engine is known to hang.
+        _ = try engine.receive("ping", answersPings: false)
+        #expect(host.metrics.hangs.current == 0)
+        ahead.store(Int64(limits.pong.seconds), ordering: .relaxed)
+        host.wake()
         await next(&events) { if case .picturesReady(utterance) = $0 { true } else { false } }
         #expect(host.metrics.hangs.current == 1)
         let picture = I420Picture(width: 64, height: 64)
@@ -213,7 +220,7 @@ final class EngineHostTests {
 
     @Test("starts a child with a token, and again when it dies, until it has died too often")
     func child() async throws {
-        var limits = EngineSupervisor.Limits()
+        var limits = EngineSupervisor.Limits.patient
         limits.firstBackoff = .milliseconds(10)
         let log = directory + "/log"
         let script = "test -n \"$AVATAR_ENGINE_TOKEN\" && test -n \"$AVATAR_ENGINE_ENDPOINT\" && echo x >> \(log)"

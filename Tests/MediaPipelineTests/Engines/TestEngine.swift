@@ -1,6 +1,7 @@
 import Core
-import MediaPipeline
 import Networking
+
+@testable import MediaPipeline
 
 /// An engine of the tests' own: a real DEALER that says what the test wants.
 final class TestEngine {
@@ -41,8 +42,8 @@ final class TestEngine {
         ])
     }
 
-    /// The next message, whatever it is; pings are answered.
-    func receiveAny() throws -> (header: JSONValue, payload: [UInt8]) {
+    /// The next message, whatever it is; pings are answered where the test does not want them.
+    func receiveAny(answersPings: Bool = true) throws -> (header: JSONValue, payload: [UInt8]) {
         let deadline = SystemClock.now() + .seconds(20)
         while SystemClock.now() < deadline {
             guard case .message(let parts) = try socket.receive() else {
@@ -50,17 +51,17 @@ final class TestEngine {
                 continue
             }
             guard let header = JSONValue(parsing: parts[0].bytes) else { continue }
-            guard header["type"] == "ping" else { return (header, parts.count > 1 ? parts[1].bytes : []) }
+            guard answersPings, header["type"] == "ping" else { return (header, parts.count > 1 ? parts[1].bytes : []) }
             try send(["type": "pong", "id": header["id"] ?? .null])
         }
         throw Silence(awaited: "anything")
     }
 
     /// The next message of that type; others are passed over.
-    func receive(_ type: String) throws -> (header: JSONValue, payload: [UInt8]) {
+    func receive(_ type: String, answersPings: Bool = true) throws -> (header: JSONValue, payload: [UInt8]) {
         let deadline = SystemClock.now() + .seconds(20)
         while SystemClock.now() < deadline {
-            let message = try receiveAny()
+            let message = try receiveAny(answersPings: answersPings)
             if message.header["type"] == .string(type) { return message }
         }
         throw Silence(awaited: type)
@@ -90,5 +91,14 @@ final class TestEngine {
                 "type": "frame", "session": .string(session), "epoch": JSONValue(epoch),
                 "utterance": .string(utterance), "first_sample": JSONValue(firstSample), "kind": "full",
             ], picture)
+    }
+}
+
+extension EngineSupervisor.Limits {
+    /// No engine hangs by them, however long its test must wait for a processor.
+    static var patient: EngineSupervisor.Limits {
+        var limits = EngineSupervisor.Limits()
+        limits.pong = .seconds(3600)
+        return limits
     }
 }
