@@ -139,6 +139,7 @@ class Talker:
         right and bottom as shares of the picture."""
         self.server, self.student, self.avatar, self.has_microphone = server, student, avatar, has_microphone
         self.session, self.region = session, region
+        self.has_own_session = session is None
         self.decodes_pictures = decodes_pictures
         self.packets: list[Packet] = []
         self.pictures: list[Picture] = []
@@ -185,7 +186,8 @@ class Talker:
         for task in self.tasks:
             task.cancel()
         await self.pc.close()
-        await self.http.delete(f"{self.server.http}/v1/sessions/{self.session['session_id']}")
+        if self.has_own_session:
+            await self.http.delete(f"{self.server.http}/v1/sessions/{self.session['session_id']}")
         await self.resources.aclose()
 
     # What comes in
