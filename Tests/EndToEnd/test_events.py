@@ -4,7 +4,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import threading
+import time
 
 import pytest
 
@@ -46,7 +46,10 @@ class Events:
         self.read_until(lambda: b"\n: open\n" in self.raw or b"HTTP/1.1 4" in self.raw)
 
     def read_until(self, condition):
+        # Heartbeats come for ever.
+        deadline = time.monotonic() + 20
         while not condition() and not self.is_over:
+            assert time.monotonic() < deadline, f"did not come within 20 s; last: {self.raw[-500:]}"
             piece = self.socket.recv(65_536)
             self.raw += piece
             self.is_over = not piece or self.raw.endswith(b"0\r\n\r\n")
@@ -63,9 +66,10 @@ class Events:
 
     def read_to(self, kind: str) -> list[dict]:
         """Everything up to the next event of that kind."""
-        count = sum(event["event"] == kind for event in self.events)
-        self.read_until(lambda: sum(event["event"] == kind for event in self.events) > count)
-        return self.events
+        seen = len(self.events)
+        self.read_until(lambda: any(event["event"] == kind for event in self.events[seen:]))
+        events = self.events
+        return events[:next(index for index in range(seen, len(events)) if events[index]["event"] == kind) + 1]
 
     def forget(self):
         """What has come whole; the beginning of the next event stays."""

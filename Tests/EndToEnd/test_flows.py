@@ -1,7 +1,6 @@
 """The conversation's messages as the front end knows them (signaling.md): order, fields, timestamps; and who has the floor."""
 from __future__ import annotations
 
-import asyncio
 import base64
 import datetime
 
