@@ -7,7 +7,7 @@ import Testing
 @testable import Conversation
 
 /// Real speech in, turns out: WebRTC's detector, the echo guard and the turn detector together.
-@Suite(.timeLimit(.minutes(2))) struct EarTests {
+@Suite(.timeLimit(.minutes(15))) struct EarTests {
     /// Remembers what an ear made out.
     final class Notes: Sendable {
         private let list = Mutex<[EarEvent]>([])

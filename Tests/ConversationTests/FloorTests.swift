@@ -6,7 +6,7 @@ import Testing
 @testable import Conversation
 @testable import PeerConnection
 
-@Suite("The floor", .timeLimit(.minutes(1)))
+@Suite("The floor", .timeLimit(.minutes(15)))
 struct FloorTests {
     private func next(_ events: inout AsyncStream<Floor.Event>.Iterator) async -> String {
         switch await events.next() {
@@ -63,7 +63,7 @@ struct FloorTests {
     }
 }
 
-@Suite("A conversation that listens", .serialized, .timeLimit(.minutes(2)))
+@Suite("A conversation that listens", .serialized, .timeLimit(.minutes(15)))
 struct ListeningTests {
     /// Packets of a viewer's microphone: what Flite says, and silence behind it.
     private func packets(_ text: String, silence: Duration = .seconds(1)) async throws -> [ReceivedPacket] {

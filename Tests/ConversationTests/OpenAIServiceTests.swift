@@ -8,7 +8,7 @@ import WebServer
 @testable import Conversation
 
 /// The three services against a server of our own; the model's name chooses how it answers.
-@Suite(.timeLimit(.minutes(2))) struct OpenAIServiceTests {
+@Suite(.timeLimit(.minutes(15))) struct OpenAIServiceTests {
     private static let key = "sk-very-secret"
 
     /// What arrived.

@@ -6,7 +6,7 @@ import Testing
 @testable import Conversation
 
 /// Questions asked by the built-in voice, heard by the built-in recogniser.
-@Suite(.timeLimit(.minutes(4)), .serialized) struct PocketSphinxTests {
+@Suite(.timeLimit(.minutes(15)), .serialized) struct PocketSphinxTests {
     static let questions = [
         ("What is the weather like today?", ["weather", "today"]),
         ("Please explain the history of the university.", ["explain", "history", "university"]),

@@ -4,7 +4,7 @@ import PeerConnection
 import Testing
 
 /// Viewers that reach the loop's own port.
-@Suite(.timeLimit(.minutes(3))) struct DirectViewerTests {
+@Suite(.timeLimit(.minutes(15))) struct DirectViewerTests {
     @Test("A viewer connects and gets pictures and sound")
     func media() async throws {
         let bench = try await LoopBench.start()

@@ -5,7 +5,7 @@ import TURNClient
 import Testing
 
 /// Viewers behind the relay in this process.
-@Suite(.timeLimit(.minutes(3))) struct EmbeddedRelayTests {
+@Suite(.timeLimit(.minutes(15))) struct EmbeddedRelayTests {
     @Test("A relay-only viewer connects through the TURN port and gets pictures", arguments: [false, true])
     func relayed(usesTCP: Bool) async throws {
         let bench = try await LoopBench.start(.relay)

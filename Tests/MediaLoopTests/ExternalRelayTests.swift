@@ -7,7 +7,7 @@ import TURNClient
 import Testing
 
 /// The operator's TURN server, as Debian ships it.
-@Suite(.enabled(if: Coturn.isInstalled), .timeLimit(.minutes(3))) struct ExternalRelayTests {
+@Suite(.enabled(if: Coturn.isInstalled), .timeLimit(.minutes(15))) struct ExternalRelayTests {
     private func start(_ coturn: Coturn, usesTCP: Bool = false) async throws -> LoopBench {
         #expect(try await coturn.start())
         let bench = try await LoopBench.start(coturn.connectivity(usesTCP: usesTCP))

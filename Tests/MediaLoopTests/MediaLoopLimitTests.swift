@@ -4,7 +4,7 @@ import Networking
 import Testing
 
 /// Who is refused, and what the end of a stage or of the loop leaves behind.
-@Suite(.timeLimit(.minutes(3))) struct MediaLoopLimitTests {
+@Suite(.timeLimit(.minutes(15))) struct MediaLoopLimitTests {
     private func refusal(_ bench: LoopBench, stage: StageID? = nil, remoteAddress: IPAddress? = nil) async throws
         -> ViewerError.Code?
     {

@@ -4,7 +4,7 @@ import Networking
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct HTTPClientTests {
+@Suite(.timeLimit(.minutes(15))) struct HTTPClientTests {
     private func code(_ client: HTTPClient, _ request: HTTPClientRequest) async -> HTTPClientError.Code? {
         do {
             _ = try await client.send(request)

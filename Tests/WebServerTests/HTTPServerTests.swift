@@ -3,7 +3,7 @@ import Networking
 import Testing
 import WebServer
 
-@Suite(.timeLimit(.minutes(3))) struct HTTPServerTests {
+@Suite(.timeLimit(.minutes(15))) struct HTTPServerTests {
     private func echo(_ router: inout Router) {
         router.add(.get, "/hello/{name}") { request in
             .text(.ok, "hello \(request.parameters["name"] ?? "")?\(request.query["q"] ?? "-")")

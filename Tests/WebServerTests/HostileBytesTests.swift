@@ -2,7 +2,7 @@ import Core
 import Testing
 import WebServer
 
-@Suite(.timeLimit(.minutes(3))) struct HostileBytesTests {
+@Suite(.timeLimit(.minutes(15))) struct HostileBytesTests {
     private func fixture() throws -> ServerFixture {
         var limits = ListenerConfiguration.Limits()
         limits.requestsPerSecondPerAddress = 100_000

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebServer
 
-@Suite(.timeLimit(.minutes(3))) struct StaticFilesTests {
+@Suite(.timeLimit(.minutes(15))) struct StaticFilesTests {
     /// A folder of its own, with an index, a large file, a hidden one and a folder below.
     private func makeRoot() -> String {
         var template = Array("/tmp/static-files-XXXXXX\0".utf8).map { CChar(bitPattern: $0) }

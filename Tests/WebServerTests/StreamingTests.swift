@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 import WebServer
 
-@Suite(.timeLimit(.minutes(3))) struct StreamingTests {
+@Suite(.timeLimit(.minutes(15))) struct StreamingTests {
     @Test("A stream is sent piece by piece as chunks, and its end is the response's end")
     func events() async throws {
         let (pieces, source) = AsyncStream<[UInt8]>.makeStream()

@@ -2,7 +2,7 @@ import Core
 import Testing
 import WebServer
 
-@Suite(.timeLimit(.minutes(3))) struct WebSocketTests {
+@Suite(.timeLimit(.minutes(15))) struct WebSocketTests {
     /// Echoes texts in upper case and binaries reversed.
     private func echo(_ router: inout Router) {
         router.webSocket("/ws/{connection_id}") { connection, parameters, incoming in

@@ -7,7 +7,7 @@ import Testing
 
 @testable import MediaPipeline
 
-@Suite("A stage with an engine's avatar", .serialized)
+@Suite("A stage with an engine's avatar", .serialized, .timeLimit(.minutes(15)))
 struct EngineStageTests {
     /// Serves until the socket says `shutdown`: grey in silence, white in speech, under credit.
     private static func serve(_ endpoint: String) throws {
@@ -74,29 +74,29 @@ struct EngineStageTests {
             }
         }
         defer { listener.cancel() }
+        // Ten seconds of speech: an engine that had to wait for a processor catches up within them.
+        let seconds = 10
         var hasAsked = false
         var (grey, white, greyAfter) = (0, 0, 0)
         for await frame in sink.frames where frame.kind == .video {
             // What was delivered before the stage told the end may still be of the speech.
             let isAfter = hasFinished.isSet.load(ordering: .acquiring)
             let luma = try decoder.decode(depacketize(frame.payloads)).meanLuma(x: 0..<64, y: 0..<64)
-            if abs(luma - 102) < 8 { grey += 1 }
+            let isGrey = abs(luma - 102) < 8
+            if isGrey { grey += 1 }
             if luma > 220 { white += 1 }
-            if isAfter { greyAfter = abs(luma - 102) < 8 ? greyAfter + 1 : 0 }
-            if grey == 30, !hasAsked {
-                hasAsked = true
-                let utterance = try stage.beginUtterance()
-                try stage.append(
-                    SpokenPart(samples: [Int16](repeating: 500, count: 48_000), visemes: nil), to: utterance)
-                stage.endUtterance(utterance)
-            }
+            if isAfter { greyAfter = isGrey ? greyAfter + 1 : 0 }
             if greyAfter == 10 { break }
+            guard grey == 30, !hasAsked else { continue }
+            hasAsked = true
+            let utterance = try stage.beginUtterance()
+            try stage.append(
+                SpokenPart(samples: [Int16](repeating: 500, count: 48_000 * seconds), visemes: nil), to: utterance)
+            stage.endUtterance(utterance)
         }
-        // A second of speech, 25 pictures: the engine's, or where this machine was too slow for one, a counted lack of it.
-        let skipped = registry.counter("avatar_stage_skipped_frames_total", help: "").current
-        #expect((1...27).contains(white))
-        #expect(host.metrics.shown.current >= 1)
-        #expect(UInt64(white) + host.metrics.missing.current + skipped >= 24)
+        // White for as long as the voice is heard and no longer; fewer where the machine was too slow for the engine.
+        #expect((20...(25 * seconds + 2)).contains(white))
+        #expect(host.metrics.shown.current >= 20)
         await host.stop()
     }
 }
