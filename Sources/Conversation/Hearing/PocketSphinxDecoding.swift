@@ -3,7 +3,8 @@ internal import MediaPipeline
 
 /// What the thread "recogniser" does: its decoders, and the turns that they hear.
 struct PocketSphinxDecoding: ~Copyable {
-    /// 100 ms of each turn before the next one's.
+    /// 100 ms of each turn before the next one's. Always as much at once but at a turn's end: the library's running mean, and
+    /// so what it understands, depends on it.
     private static let slice = MicrophoneSound.sampleRateHz / 10
 
     private struct Turn {
@@ -15,6 +16,8 @@ struct PocketSphinxDecoding: ~Copyable {
         var hasFailed = false
 
         var hasSound: Bool { first < waiting.count }
+        /// There is a slice to be decoded, or the turn is to end.
+        var hasWork: Bool { finish != nil || waiting.count - first >= slice }
     }
     private let model: PocketSphinxModel
     private let maximumDecoders: Int
@@ -45,7 +48,7 @@ struct PocketSphinxDecoding: ~Copyable {
 
     private var hasWork: Bool {
         let hasFree = !free.isEmpty || decoderCount < maximumDecoders
-        return turns.values.contains { ($0.decoder != nil || hasFree) && ($0.hasSound || $0.finish != nil) }
+        return turns.values.contains { ($0.decoder != nil || hasFree) && $0.hasWork }
     }
 
     /// False where the thread is to end.
@@ -78,7 +81,7 @@ struct PocketSphinxDecoding: ~Copyable {
     }
 
     private mutating func work(on id: UInt64) {
-        guard var turn = turns[id], turn.hasSound || turn.finish != nil else { return }
+        guard var turn = turns[id], turn.hasWork else { return }
         if turn.decoder == nil, turn.hasSound, !turn.hasFailed {
             guard let decoder = takeDecoder() else { return }
             turn.decoder = decoder
