@@ -199,6 +199,7 @@ class Talker:
         async def note_rtp(packet, arrival_time_ms):
             if track.kind == "audio":
                 self.packets.append(Packet(time.monotonic(), packet.timestamp, packet.payload))
+                await self.tell()
             await handle_rtp(packet, arrival_time_ms)
 
         async def note_rtcp(packet):
@@ -265,19 +266,10 @@ class Talker:
         async def wait():
             async with self.changed:
                 await self.changed.wait_for(condition)
-        task = asyncio.create_task(self.beat())
         try:
             await asyncio.wait_for(wait(), timeout)
         except TimeoutError as error:
             raise AssertionError(f"did not come true in {timeout} s; last messages: {self.messages[-5:]}") from error
-        finally:
-            task.cancel()
-
-    async def beat(self):
-        """Packets come without telling, 50 a second."""
-        while True:
-            await asyncio.sleep(0.02)
-            await self.tell()
 
     async def hear(self, kind: str, timeout: float = 20, after: int = 0, **fields) -> dict:
         """The first message of that type beyond the first `after` messages."""
