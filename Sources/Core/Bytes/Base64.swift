@@ -24,14 +24,17 @@ package enum Base64 {
     }
 
     /// Decodes either alphabet, padded or not; nil for any other character or an impossible length.
-    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? { decode(utf8: text.utf8) }
+
+    /// The same for bytes of a text.
+    package static func decode(utf8 text: some Collection<UInt8>) -> [UInt8]? {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count * 3 / 4)
+        bytes.reserveCapacity(text.count * 3 / 4)
         var accumulator: UInt32 = 0
         var bits = 0
         var padding = 0
         var digits = 0
-        for character in text.utf8 {
+        for character in text {
             let value: UInt32
             switch character {
             case 0x41...0x5A: value = UInt32(character - 0x41)

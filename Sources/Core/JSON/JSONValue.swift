@@ -1,5 +1,3 @@
-internal import FoundationEssentials
-
 /// A JSON value of any kind ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
 ///
 /// The old clients are loose about types (`user_id` comes as a number or as text), and the order in which missing fields
@@ -18,8 +16,13 @@ package enum JSONValue: Equatable, Sendable {
 
     /// Parses UTF-8 text; nil for anything that is not JSON, or is nested deeper than ``maximumDepth``.
     package init?(parsing bytes: [UInt8]) {
-        guard Self.depth(of: bytes) <= Self.maximumDepth else { return nil }
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else { return nil }
+        guard let value = unsafe bytes.withUnsafeBytes({ unsafe JSONParser.parse($0) }) else { return nil }
+        self = value
+    }
+
+    /// Parses bytes that are only lent.
+    package init?(parsing bytes: UnsafeRawBufferPointer) {
+        guard let value = unsafe JSONParser.parse(bytes) else { return nil }
         self = value
     }
 
@@ -29,12 +32,18 @@ package enum JSONValue: Equatable, Sendable {
     }
 
     /// The compact text, keys in alphabetical order.
-    package var text: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Only a number that JSON cannot carry (an infinity) makes this fail, and none is ever built.
-        guard let data = try? encoder.encode(self) else { return "null" }
-        return String(decoding: data, as: UTF8.self)
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// ``text`` as UTF-8.
+    package var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        write(to: &bytes)
+        return bytes
+    }
+
+    /// Appends ``text``.
+    package func write(to bytes: inout [UInt8]) {
+        JSONWriter.write(self, to: &bytes)
     }
 
     package var isNull: Bool { self == .null }
@@ -66,84 +75,6 @@ package enum JSONValue: Equatable, Sendable {
         case .integer(let value): String(value)
         case .null, .boolean, .number, .array, .object: nil
         }
-    }
-
-    /// How deep brackets are nested outside of strings; a cheap look before the recursive parser runs.
-    private static func depth(of bytes: [UInt8]) -> Int {
-        var depth = 0
-        var deepest = 0
-        var isInString = false
-        var isEscaped = false
-        for byte in bytes {
-            if isInString {
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    isEscaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    isInString = false
-                }
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\""): isInString = true
-            case UInt8(ascii: "["), UInt8(ascii: "{"):
-                depth += 1
-                deepest = max(deepest, depth)
-            case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
-            default: break
-            }
-        }
-        return deepest
-    }
-}
-
-extension JSONValue: Codable {
-    package init(from decoder: any Decoder) throws {
-        if let keyed = try? decoder.container(keyedBy: AnyKey.self) {
-            var members: [String: JSONValue] = [:]
-            for key in keyed.allKeys { members[key.stringValue] = try keyed.decode(JSONValue.self, forKey: key) }
-            self = .object(members)
-            return
-        }
-        if var unkeyed = try? decoder.unkeyedContainer() {
-            var items: [JSONValue] = []
-            while !unkeyed.isAtEnd { items.append(try unkeyed.decode(JSONValue.self)) }
-            self = .array(items)
-            return
-        }
-        let single = try decoder.singleValueContainer()
-        if single.decodeNil() {
-            self = .null
-        } else if let value = try? single.decode(String.self) {
-            self = .string(value)
-        } else if let value = try? single.decode(Int64.self) {
-            self = .integer(value)
-        } else if let value = try? single.decode(Bool.self) {
-            self = .boolean(value)
-        } else {
-            self = .number(try single.decode(Double.self))
-        }
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var single = encoder.singleValueContainer()
-        switch self {
-        case .null: try single.encodeNil()
-        case .boolean(let value): try single.encode(value)
-        case .integer(let value): try single.encode(value)
-        case .number(let value): try single.encode(value)
-        case .string(let value): try single.encode(value)
-        case .array(let items): try single.encode(items)
-        case .object(let members): try single.encode(members)
-        }
-    }
-
-    private struct AnyKey: CodingKey {
-        var stringValue: String
-        var intValue: Int? { nil }
-        init?(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
     }
 }
 

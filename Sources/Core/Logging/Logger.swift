@@ -39,7 +39,7 @@ package struct Logger: Sendable {
             settings.usesJSON
             ? LogOutput.json(level, label, message, metadata, settings)
             : LogOutput.text(level, label, message, metadata, settings)
-        LogOutput.emit(line)
+        if let sink = settings.sink { sink(line) } else { LogOutput.emit(line) }
     }
 }
 
@@ -49,6 +49,8 @@ package enum LogOutput {
         package var level: LogLevel = .info
         package var usesJSON: Bool = isatty(2) == 0
         package var showsAddresses: Bool = false
+        /// Takes the lines; nil: standard error does.
+        package var sink: (@Sendable (String) -> Void)?
         package init() {}
     }
 
