@@ -6,10 +6,22 @@ internal import Glibc
 package enum Route {
     /// Whether a datagram to `ip` has somewhere to go: connecting a UDP socket fails where no route leads there.
     package static func exists(to ip: IPAddress) -> Bool {
+        source(to: ip) != nil
+    }
+
+    /// The address of ours that datagrams to `ip` leave from; nil where no route leads there.
+    package static func source(to ip: IPAddress) -> IPAddress? {
         let any: IPAddress = ip.isIPv4 ? .anyV4 : .anyV6
         let descriptor = clinux_udp_socket(SocketAddress(any, 0).endpoint, 0, 0, false)
-        guard descriptor >= 0 else { return false }
+        guard descriptor >= 0 else { return nil }
         defer { clinux_close(descriptor) }
+        guard isConnected(descriptor, to: ip) else { return nil }
+        var endpoint = clinux_endpoint()
+        guard unsafe clinux_local_endpoint(descriptor, &endpoint) >= 0 else { return nil }
+        return SocketAddress(endpoint).ip.unmapped
+    }
+
+    private static func isConnected(_ descriptor: Int32, to ip: IPAddress) -> Bool {
         // Port 9 is `discard`; any would do.
         switch ip {
         case .v4(let value):

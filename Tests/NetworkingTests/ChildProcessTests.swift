@@ -42,7 +42,7 @@ struct ChildProcessTests {
     func group() async throws {
         let (process, stream) = try start("sleep 1000 & echo $!; ps -o pgid= -p $$; exit 0")
         let events = await all(stream)
-        guard case .line(let grandchild, _) = events[0], case .line(let group, _) = events[1] else {
+        guard case .line(let grandchild, _) = events.first, case .line(let group, _) = events.dropFirst().first else {
             Issue.record("unexpected: \(events)")
             return
         }

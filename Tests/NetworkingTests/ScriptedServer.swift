@@ -41,7 +41,7 @@ final class ScriptedServer: Sendable {
         let loop = loop
         _ = await loop.perform { [self] in
             try? listener.start(on: loop) { connection in
-                _ = self.update { $0.accepted += 1 }
+                self.update { $0.accepted += 1 }
                 var received: [UInt8] = []
                 try? connection.start(
                     onBytes: { bytes in

@@ -33,7 +33,7 @@ struct ZeroMQTests {
         #expect(try client.send([[1, 2], [], [3]]))
         let parts = try receive(server)
         #expect(Array(parts.dropFirst()) == [[1, 2], [], [3]])
-        #expect(try server.send([[9], [8]], to: parts[0]))
+        #expect(try server.send([[9], [8]], to: #require(parts.first)))
         #expect(client.wait(.seconds(20)))
         guard case .message(let answer) = try client.receive() else {
             Issue.record("no answer")

@@ -39,6 +39,12 @@ static inline curl_off_t ccurl_connect_time(CURL *easy) {
     return (curl_easy_getinfo)(easy, CURLINFO_CONNECT_TIME_T, &time) == CURLE_OK ? time : 0;
 }
 
+/// The errno of the last connect() that failed; 0: none.
+static inline int ccurl_system_error(CURL *easy) {
+    long number = 0;
+    return (curl_easy_getinfo)(easy, CURLINFO_OS_ERRNO, &number) == CURLE_OK ? (int)number : 0;
+}
+
 /// The next transfer that is over (the result is inside a union there); NULL: none.
 static inline CURL *ccurl_next_done(CURLM *multi, CURLcode *result) {
     int left = 0;

@@ -4,8 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -13,7 +12,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef UDP_SEGMENT
@@ -83,47 +81,6 @@ void clinux_eventfd_drain(int descriptor) {
 }
 
 void clinux_name_thread(const char *name) { (void)pthread_setname_np(pthread_self(), name); }
-
-int clinux_process_descriptor(int process) {
-    int descriptor = (int)syscall(SYS_pidfd_open, process, 0);  // Close-on-exec by itself.
-    return descriptor < 0 ? -errno : descriptor;
-}
-
-int clinux_pipe(int ends[2], int ours) {
-    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
-    if (fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0) {
-        int code = errno;
-        close(ends[0]);
-        close(ends[1]);
-        return -code;
-    }
-    return 0;
-}
-
-int clinux_spawn(char *const arguments[], char *const environment[], const int standard[3]) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    if (posix_spawn_file_actions_init(&actions) != 0) return -ENOMEM;
-    if (posix_spawnattr_init(&attributes) != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return -ENOMEM;
-    }
-    int code = 0;
-    for (int number = 0; number < 3 && code == 0; number += 1)
-        code = posix_spawn_file_actions_adddup2(&actions, standard[number], number);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    pid_t process = 0;
-    if (code == 0) code = posix_spawnp(&process, arguments[0], &actions, &attributes, arguments, environment);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return code == 0 ? process : -code;
-}
 
 // MARK: Sockets
 
@@ -237,4 +194,19 @@ long clinux_send_to(int descriptor, const void *bytes, size_t count, clinux_endp
     socklen_t length = clinux_to_sockaddr(remote, v6_socket, &address);
     long sent = sendto(descriptor, bytes, count, MSG_NOSIGNAL, (struct sockaddr *)&address, length);
     return sent < 0 ? -errno : sent;
+}
+
+int clinux_send_multicasts_through(int descriptor, const char *interface) {
+    unsigned index = if_nametoindex(interface);
+    if (index == 0) return -errno;
+    struct ip_mreqn request = {.imr_ifindex = (int)index};
+    return setsockopt(descriptor, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request) < 0 ? -errno : 0;
+}
+
+int clinux_join_group(int descriptor, clinux_endpoint group, const char *interface) {
+    unsigned index = if_nametoindex(interface);
+    if (index == 0) return -errno;
+    struct ip_mreqn request = {
+        .imr_multiaddr.s_addr = htonl((uint32_t)group.low), .imr_ifindex = (int)index};
+    return setsockopt(descriptor, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request) < 0 ? -errno : 0;
 }

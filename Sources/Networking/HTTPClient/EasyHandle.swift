@@ -80,6 +80,11 @@ internal import Core
             }
             guard code == CURLE_OK else { return false }
         }
+        if request.usesFreshConnection {
+            guard unsafe ccurl_set_long(handle, CURLOPT_FRESH_CONNECT, 1) == CURLE_OK,
+                unsafe ccurl_set_long(handle, CURLOPT_FORBID_REUSE, 1) == CURLE_OK, add("Connection: close")
+            else { return false }
+        }
         // Nobody waits for permission to send a body of a megabyte.
         guard add("Expect:") else { return false }
         for field in request.headers.fields where !add("\(field.name): \(field.value)") { return false }
@@ -104,12 +109,13 @@ internal import Core
         unsafe _ = curl_easy_pause(handle, Int32(CCURL_CONTINUE))
     }
 
-    /// Why the transfer ended without success.
-    func failure(_ result: CURLcode) -> (code: HTTPClientError.Code, reason: String) {
+    /// Why the transfer ended without success; `systemError` is the `errno` of a connection that could not be made, or 0.
+    func failure(_ result: CURLcode) -> (code: HTTPClientError.Code, reason: String, systemError: Int32) {
         let detail = unsafe String(cString: errorText)
         let reason = detail.isEmpty ? unsafe String(cString: curl_easy_strerror(result)) : detail
         let isConnected = unsafe ccurl_connect_time(handle) > 0
-        return (Self.code(result, isConnected: isConnected), String(reason.prefix(200)))
+        let code = Self.code(result, isConnected: isConnected)
+        return (code, String(reason.prefix(200)), unsafe code == .connectionFailed ? ccurl_system_error(handle) : 0)
     }
 
     private static func code(_ result: CURLcode, isConnected: Bool) -> HTTPClientError.Code {

@@ -32,11 +32,14 @@ package struct HTTPClientError: Error, Equatable, Sendable, CustomStringConverti
     package let place: String
     /// In words; never holds a header or a body.
     package let reason: String
+    /// The `errno` behind ``Code/connectionFailed``, `ECONNREFUSED` or another; 0 where there is none.
+    package let systemError: Int32
 
-    package init(code: Code, place: String, reason: String) {
+    package init(code: Code, place: String, reason: String, systemError: Int32 = 0) {
         self.code = code
         self.place = place
         self.reason = reason
+        self.systemError = systemError
     }
 
     package var description: String { "\(place): \(reason)" }

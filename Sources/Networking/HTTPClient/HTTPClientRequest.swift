@@ -31,6 +31,9 @@ package struct HTTPClientRequest: Sendable, CustomStringConvertible, CustomRefle
     package var retries = 0
     /// Whether the same request may arrive twice without harm.
     package var isRepeatable: Bool
+    /// Makes a connection of its own for every attempt and keeps none, with `Connection: close`: for services that close
+    /// without saying so, on which a kept connection would fail the next request.
+    package var usesFreshConnection = false
 
     package init(
         _ method: Method, _ url: String, headers: HTTPClientHeaders = [:], body: [UInt8] = [],

@@ -34,8 +34,8 @@ final class HTTPExchange: Sendable {
         self.order = order
     }
 
-    func error(_ code: HTTPClientError.Code, _ reason: String) -> HTTPClientError {
-        HTTPClientError(code: code, place: request.description, reason: reason)
+    func error(_ code: HTTPClientError.Code, _ reason: String, systemError: Int32 = 0) -> HTTPClientError {
+        HTTPClientError(code: code, place: request.description, reason: reason, systemError: systemError)
     }
 
     // MARK: The thread's side

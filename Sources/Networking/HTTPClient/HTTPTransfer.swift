@@ -19,6 +19,8 @@ final class HTTPTransfer {
     private let random: RandomSource
 
     private(set) var attempts = 0
+    /// The `errno` of the last attempt's connection; 0: none.
+    private(set) var systemError: Int32 = 0
     /// When the next attempt is due, while none is under way.
     private(set) var nextAttempt: Instant?
     private var easy: EasyHandle?
@@ -66,6 +68,7 @@ final class HTTPTransfer {
         head = ResponseHead()
         receivedBytes = 0
         outcome = nil
+        systemError = 0
         deadlines = TransferDeadlines(exchange.request, began: began, now: now)
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         guard
@@ -92,6 +95,7 @@ final class HTTPTransfer {
             return head.isComplete ? .finished : .failed(.malformedAnswer, "the answer has no head")
         }
         guard let failure = easy?.failure(result) else { return .failed(.system, "the transfer is gone") }
+        systemError = failure.systemError
         return .failed(failure.code, failure.reason)
     }
 

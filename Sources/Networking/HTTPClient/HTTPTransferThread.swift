@@ -224,7 +224,8 @@ final class HTTPTransferThread: @unchecked Sendable {
         _ transfer: HTTPTransfer, _ metrics: HTTPClientMetrics, _ code: HTTPClientError.Code, _ reason: String
     ) {
         transfers[transfer.exchange.number] = nil
-        transfer.exchange.ended(.failure(transfer.exchange.error(code, reason)))
+        transfer.exchange.ended(
+            .failure(transfer.exchange.error(code, reason, systemError: transfer.systemError)))
         metrics.ended(code)
     }
 

@@ -1,16 +1,19 @@
-internal import CLinux
 internal import Core
 internal import Glibc
-internal import Synchronization
 
 /// A program that we started: leader of a process group of its own, which ends with it.
 ///
-/// Its standard input is a pipe that is held open and never written: a child that reads the end of it knows that this
-/// process is gone, however it went. Output comes line by line, and the end once, on the child's own thread here.
+/// Its standard input is held open: a child that reads the end of it knows that this process is gone, however it went.
+/// Output comes line by line, and the end once, on the child's own thread here. With limits (``Settings/limits``) the program is
+/// confined, and everything that it started, however it hid, has ended before ``Event/ended(_:)`` comes.
 package final class ChildProcess: Sendable {
     package enum Event: Equatable, Sendable {
         /// One line of standard output or standard error.
         case line(String, isError: Bool)
+        /// So many lines came too fast (``Settings/linesPerSecond``).
+        case linesLeftOut(Int)
+        /// One raw line of standard output (``Settings/messageBytes``); one that is too long is cut one byte past the limit.
+        case message([UInt8])
         /// The last event.
         case ended(Ending)
     }
@@ -19,212 +22,83 @@ package final class ChildProcess: Sendable {
     package enum Ending: Equatable, Sendable, CustomStringConvertible {
         case exited(status: Int32)
         case killed(signal: Int32)
+        /// Killed by us, since it was over its limit.
+        case exceeded(ProcessExcess)
 
         package var description: String {
             switch self {
             case .exited(let status): "exit status \(status)"
             case .killed(let signal): "signal \(signal)"
+            case .exceeded(let limit): "over its limit: \(limit.rawValue)"
             }
         }
     }
 
-    private struct State {
-        var isReaped = false
-        /// When the group is killed, once it was asked to end.
-        var killTime: Instant?
+    /// How a program is started.
+    package struct Settings: Sendable {
+        /// Where it runs; nil: where we do.
+        package var directory: String?
+        /// False: of our own environment it gets `PATH` and `LANG` alone.
+        package var inheritsEnvironment = true
+        /// Whether ``ChildProcess/write(_:)`` is for its standard input; otherwise that is never written.
+        package var takesInput = false
+        /// Standard output is messages, one a line, of so many bytes at most; nil: lines of text.
+        package var messageBytes: Int?
+        /// Lines that are told in a second; nil: all.
+        package var linesPerSecond: Int?
+        /// Confines it, and watches what it uses.
+        package var limits: ProcessLimits?
+        /// Whether a confined program gets a control group where this machine has them.
+        package var usesControlGroup = true
+
+        package init() {}
     }
 
     package let identifier: Int32
-    /// Closed by the thread, as its last deed.
-    private let descriptors: Descriptors
-    private let wakeUp: WakeUp
-    private let state = Mutex(State())
-    private let deliver: @Sendable (Event) -> Void
+    /// Nil for a program that is not confined.
+    package let confinement: Confinement?
+    private let thread: ChildThread
 
-    /// Our ends of the pipes, and the descriptor that tells of the end.
-    private struct Descriptors: Sendable {
-        var input: Int32 = -1
-        var output: Int32 = -1
-        var errorOutput: Int32 = -1
-        var ending: Int32 = -1
-
-        func close() {
-            for descriptor in [input, output, errorOutput, ending] where descriptor >= 0 { clinux_close(descriptor) }
-        }
-    }
-
-    /// Starts `command` (found like `execvp` does) with this process's environment and `environment` over it.
+    /// Starts `command` (found like `execvp` does) with `environment` over this process's own, as far as it is inherited.
+    /// The thread that waits for this is not the one that starts it: the child dies with that one.
     package init(
-        command: [String], environment: [String: String] = [:], deliver: @escaping @Sendable (Event) -> Void
+        command: [String], environment: [String: String] = [:], settings: Settings = Settings(),
+        deliver: @escaping @Sendable (Event) -> Void
     ) throws(SocketError) {
-        guard let program = command.first, !program.isEmpty else {
+        guard let program = command.first, !program.isEmpty, !command.contains(where: { $0.utf8.contains(0) }) else {
             throw SocketError(code: .system(errno: ENOENT), place: "start a program without a name")
         }
-        wakeUp = try WakeUp()
-        var descriptors = Descriptors()
-        var theirs: [Int32] = []
-        defer { for descriptor in theirs { clinux_close(descriptor) } }
-        do throws(SocketError) {
-            descriptors.input = try Self.pipe(ours: 1, &theirs)
-            descriptors.output = try Self.pipe(ours: 0, &theirs)
-            descriptors.errorOutput = try Self.pipe(ours: 0, &theirs)
-            identifier = try Self.spawn(command, environment, standard: theirs)
-        } catch {
-            descriptors.close()
-            throw error
-        }
-        // Without this descriptor (Linux before 5.3) the end is known by the end of the output.
-        descriptors.ending = clinux_process_descriptor(identifier)
-        self.descriptors = descriptors
-        self.deliver = deliver
-        startThread()
+        thread = try ChildThread(command, Self.variables(environment, settings), settings, deliver)
+        identifier = try thread.start()
+        confinement = thread.cell?.confinement
     }
-
-    // MARK: Ending it
 
     /// Asks the whole group to end (SIGTERM), and kills it `grace` later.
     package func end(grace: Duration) {
-        signal(SIGTERM)
-        state.withLock { state in
-            if state.killTime == nil { state.killTime = SystemClock.now() + grace }
-        }
-        wakeUp.signal()
+        thread.end(grace: grace)
     }
 
-    /// Kills the whole group.
+    /// Kills the whole group, and where it is confined everything else that it started.
     package func kill() {
-        signal(SIGKILL)
+        thread.kill()
     }
 
-    private func signal(_ number: Int32) {
-        state.withLock { state in
-            // The leader is not reaped yet, so the number is still the group's.
-            if !state.isReaped { _ = Glibc.kill(-identifier, number) }
-        }
+    /// Queues bytes for its standard input. False where it takes none, is gone, or has not read what was queued before.
+    @discardableResult
+    package func write(_ bytes: [UInt8]) -> Bool {
+        thread.write(bytes)
     }
 
-    // MARK: Starting it
-
-    private static func pipe(ours: Int32, _ theirs: inout [Int32]) throws(SocketError) -> Int32 {
-        var ends: [Int32] = [-1, -1]
-        let code = unsafe clinux_pipe(&ends, ours)
-        guard code >= 0 else { throw SocketError(returned: code, place: "make a pipe") }
-        theirs.append(ends[1 - Int(ours)])
-        return ends[Int(ours)]
-    }
-
-    private static func spawn(
-        _ command: [String], _ environment: [String: String], standard: [Int32]
-    ) throws(SocketError) -> Int32 {
-        var arguments: [UnsafeMutablePointer<CChar>?] = unsafe command.map { unsafe strdup($0) } + [nil]
-        var variables: [UnsafeMutablePointer<CChar>?] = unsafe merged(environment).map { unsafe strdup($0) } + [nil]
-        defer { unsafe (arguments + variables).forEach { unsafe free($0) } }
-        let process = unsafe clinux_spawn(&arguments, &variables, standard)
-        guard process > 0 else { throw SocketError(returned: process, place: "start \(command[0])") }
-        return process
-    }
-
-    private static func merged(_ additions: [String: String]) -> [String] {
+    private static func variables(_ additions: [String: String], _ settings: Settings) -> [String] {
         var variables: [String] = []
         var entry = unsafe environ
         while let text = unsafe entry.pointee {
             let variable = unsafe String(cString: text)
-            let name = variable.prefix { $0 != "=" }
-            if additions[String(name)] == nil { variables.append(variable) }
+            let name = String(variable.prefix { $0 != "=" })
+            let isInherited = settings.inheritsEnvironment || name == "PATH" || name == "LANG"
+            if isInherited, additions[name] == nil { variables.append(variable) }
             unsafe entry += 1
         }
         return variables + additions.map { "\($0.key)=\($0.value)" }
-    }
-
-    // MARK: Its thread
-
-    private func startThread() {
-        let box = unsafe Unmanaged.passRetained(self)
-        var thread = pthread_t()
-        let code = unsafe pthread_create(
-            &thread, nil,
-            { argument in
-                unsafe ChildProcess.enter(argument)
-                return nil
-            }, box.toOpaque())
-        guard code != 0 else {
-            pthread_detach(thread)
-            return
-        }
-        // No thread to be had: nobody would reap it.
-        unsafe box.release()
-        kill()
-        finish()
-    }
-
-    private static func enter(_ argument: UnsafeMutableRawPointer?) {
-        guard let argument = unsafe argument else { return }
-        let process = unsafe Unmanaged<ChildProcess>.fromOpaque(argument).takeRetainedValue()
-        unsafe clinux_name_thread("child")
-        process.watch()
-    }
-
-    private func watch() {
-        var output = LineCapture()
-        var errorOutput = LineCapture()
-        var watched = [
-            pollfd(fd: descriptors.output, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: descriptors.errorOutput, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: wakeUp.descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: descriptors.ending, events: Int16(POLLIN), revents: 0),
-        ]
-        var hasEnded = false
-        while !hasEnded {
-            // A descriptor below 0 is not looked at.
-            guard unsafe poll(&watched, nfds_t(watched.count), killIfDue()) > 0 else { continue }
-            hasEnded = watched[3].revents != 0
-            if watched[2].revents != 0 { wakeUp.drain() }
-            if watched[0].revents != 0, !read(watched[0].fd, &output, isError: false) { watched[0].fd = -1 }
-            if watched[1].revents != 0, !read(watched[1].fd, &errorOutput, isError: true) { watched[1].fd = -1 }
-            if descriptors.ending < 0, watched[0].fd < 0, watched[1].fd < 0 { hasEnded = true }
-        }
-        // What it said last. Its group may hold the pipes and write for ever, so the reading is bounded.
-        kill()
-        for _ in 0..<16 where watched[0].fd >= 0 {
-            if !read(watched[0].fd, &output, isError: false) { watched[0].fd = -1 }
-        }
-        for _ in 0..<16 where watched[1].fd >= 0 {
-            if !read(watched[1].fd, &errorOutput, isError: true) { watched[1].fd = -1 }
-        }
-        if let last = output.finish() { deliver(.line(last, isError: false)) }
-        if let last = errorOutput.finish() { deliver(.line(last, isError: true)) }
-        finish()
-    }
-
-    /// Milliseconds to wait; kills the group where its time is over.
-    private func killIfDue() -> Int32 {
-        guard let time = state.withLock({ $0.killTime }) else { return -1 }
-        let left = time - SystemClock.now()
-        guard left <= .zero else { return Int32(min(left.nanoseconds / 1_000_000 + 1, 60_000)) }
-        kill()
-        state.withLock { $0.killTime = SystemClock.now() + .seconds(3600) }
-        return -1
-    }
-
-    /// False at the end of the output.
-    private func read(_ descriptor: Int32, _ lines: inout LineCapture, isError: Bool) -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        let count = unsafe Glibc.read(descriptor, &buffer, buffer.count)
-        guard count > 0 else { return count < 0 && (errno == EAGAIN || errno == EINTR) }
-        for line in lines.take(buffer.prefix(count)) { deliver(.line(line, isError: isError)) }
-        return true
-    }
-
-    /// Reaps it and what is left of its group.
-    private func finish() {
-        var status: Int32 = 0
-        state.withLock { state in
-            _ = Glibc.kill(-identifier, SIGKILL)
-            while unsafe waitpid(identifier, &status, 0) < 0, errno == EINTR {}
-            state.isReaped = true
-        }
-        descriptors.close()
-        let signal = status & 0x7F
-        deliver(.ended(signal == 0 ? .exited(status: (status >> 8) & 0xFF) : .killed(signal: signal)))
     }
 }

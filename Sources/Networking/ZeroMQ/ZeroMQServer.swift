@@ -1,6 +1,7 @@
 internal import CLinux
 internal import CZeroMQ
 internal import Core
+internal import Glibc
 
 /// Wakes a thread that waits for sockets; any thread may signal.
 package final class WakeUp: Sendable {
@@ -21,6 +22,13 @@ package final class WakeUp: Sendable {
 
     func drain() {
         clinux_eventfd_drain(descriptor)
+    }
+
+    /// Sleeps until somebody signals.
+    package func wait() {
+        var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while unsafe poll(&watched, 1, -1) < 1 {}
+        drain()
     }
 }
 

@@ -4,13 +4,14 @@ internal import Core
 /// Owns one ZeroMQ socket. Used by one thread at a time.
 @safe package final class ZeroMQSocket {
     package enum Kind: Sendable {
-        case router, dealer, reply
+        case router, dealer, reply, publish
 
         var number: Int32 {
             switch self {
             case .router: ZMQ_ROUTER
             case .dealer: ZMQ_DEALER
             case .reply: ZMQ_REP
+            case .publish: ZMQ_PUB
             }
         }
     }
@@ -100,6 +101,23 @@ internal import Core
         var count = text.count
         guard unsafe zmq_getsockopt(handle, ZMQ_LAST_ENDPOINT, &text, &count) == 0 else { return "" }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Becomes readable when something changes; what that is, ``hasMessage`` tells, which must then be asked until it is false.
+    var changeDescriptor: Int32 {
+        get throws(ZeroMQError) { try option(ZMQ_FD, "find its descriptor") }
+    }
+
+    /// Whether a message waits. Ask after every message that was sent, too: sending swallows the descriptor's signal.
+    var hasMessage: Bool {
+        ((try? option(ZMQ_EVENTS, "look for messages")) ?? 0) & Int32(ZMQ_POLLIN) != 0
+    }
+
+    private func option(_ name: Int32, _ place: String) throws(ZeroMQError) -> Int32 {
+        var value: Int32 = 0
+        var count = 4
+        guard unsafe zmq_getsockopt(handle, name, &value, &count) == 0 else { throw .last(place) }
+        return value
     }
 
     // MARK: Messages

@@ -45,13 +45,46 @@ void clinux_eventfd_drain(int descriptor);
 /// Names the calling thread for ps and debuggers; the kernel keeps 15 bytes.
 void clinux_name_thread(const char *name);
 
+// MARK: Processes
+
 /// A descriptor that is readable once the process has ended, close-on-exec.
 int clinux_process_descriptor(int process);
 /// A pipe, close-on-exec at both ends; the end that is ours does not block. `ours` is 0 (to read) or 1 (to write).
 int clinux_pipe(int ends[2], int ours);
-/// Starts a program in a process group of its own with these descriptors as 0, 1 and 2, and with none of our signal
-/// settings. `arguments` and `environment` end with NULL; the program is looked for on the PATH. Its number, or -errno.
-int clinux_spawn(char *const arguments[], char *const environment[], const int standard[3]);
+/// Two connected stream sockets, close-on-exec; the first does not block.
+int clinux_stream_pair(int ends[2]);
+
+/// How a program is started. Limits below 0 are not set.
+typedef struct {
+    /// Where it runs; NULL: where we do.
+    const char *directory;
+    /// A session of its own, SIGKILL when the thread that starts it ends, no new privileges, no core files, and its
+    /// orphans stay its children.
+    bool is_confined;
+    int64_t address_space, processes, open_files, file_bytes, cpu_seconds;
+    /// The hard limit of file locks, which nothing obeys since Linux 2.4: it marks the program and all that it starts. 0: none.
+    uint64_t mark;
+    /// Of clinux_landlock_rules, and of a control group's cgroup.procs; -1: none.
+    int landlock, control_group;
+} clinux_spawn_options;
+
+/// Starts a program in a process group of its own with these descriptors as 0, 1 and 2, no other, and none of our signal
+/// settings. `arguments` and `environment` end with NULL; the program is looked for on our PATH. Its number, or -errno;
+/// `place` then says what failed.
+int clinux_spawn(
+    char *const arguments[], char *const environment[], const int standard[3], const clinux_spawn_options *options,
+    const char **place);
+
+/// The version of Landlock that the kernel has; -errno where it has none.
+int clinux_landlock_version(void);
+/// Rules that allow writing in these files and folders alone (and to /dev/null, /dev/zero and /dev/full), and signals only
+/// to programs under the same rules (from version 6 on).
+int clinux_landlock_rules(const char *const writable[], int count);
+
+/// Adds up the disk blocks of everything in a folder. -E2BIG past `most_entries` files, -ELOOP past 60 folders in each other.
+int clinux_folder_bytes(const char *path, int64_t most_entries, int64_t *bytes);
+/// Removes a folder and everything in it, however deep; links are not followed.
+int clinux_remove_folder(const char *path);
 
 // MARK: Sockets (all non-blocking and close-on-exec)
 
@@ -74,6 +107,10 @@ void clinux_close(int descriptor);
 long clinux_receive(int descriptor, void *bytes, size_t capacity);
 long clinux_send(int descriptor, const void *bytes, size_t count);
 long clinux_send_to(int descriptor, const void *bytes, size_t count, clinux_endpoint remote, bool v6_socket);
+/// The interface that IPv4 multicasts leave by from now on, by its name.
+int clinux_send_multicasts_through(int descriptor, const char *interface);
+/// Receives what is sent to an IPv4 group on that interface.
+int clinux_join_group(int descriptor, clinux_endpoint group, const char *interface);
 
 // MARK: Batches
 
