@@ -120,6 +120,11 @@ let package = Package(
         tests("Signaling", ["Conversation", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
         tests("AvatarStreamer", ["Signaling", "Conversation", "MediaLoop", "MediaPipeline", "Core"]),
 
+        // The application that the public conformance suites of Engine.IO and Socket.IO expect.
+        .executableTarget(
+            name: "SocketIOConformance", dependencies: ["WebServer", "Networking", "Core"],
+            path: "Tests/SocketIOConformance", swiftSettings: testSettings),
+
         // Measuring
         .executableTarget(
             name: "StreamerBench",

@@ -27,6 +27,11 @@ package struct ListenerConfiguration: Sendable {
         package var webSocketIncomingMessages = 1024
         /// Bytes of messages that wait for a slow handler, likewise.
         package var webSocketIncomingBytes = 16 << 20
+        /// Where messages and bodies of more than `spoolThresholdBytes` are kept while they come; nil: in memory.
+        package var spoolDirectory: String?
+        package var spoolThresholdBytes = 1 << 20
+        /// Bytes in all spool files together.
+        package var spoolBytes = 1 << 30
         /// A ping after so long without a word from the peer; closed after twice as long.
         package var webSocketPingInterval: Duration = .seconds(20)
         package init() {}

@@ -6,10 +6,10 @@ import Testing
 @Suite struct RouterTests {
     private func handled(_ router: Router, _ method: HTTPMethod, _ path: String) async -> String {
         switch router.match(method, path) {
-        case .handler(let handler, let parameters, _):
+        case .endpoint(let endpoint, let parameters):
             var request = HTTPRequest(method: method, path: path)
             request.parameters = parameters
-            guard case .bytes(let bytes) = await handler(request).body else { return "?" }
+            guard case .bytes(let bytes) = await endpoint.handler(request).body else { return "?" }
             return String(decoding: bytes, as: UTF8.self)
         case .options(let allowed): return "options \(allowed.map(\.rawValue))"
         case .methodNotAllowed(let allowed): return "405 \(allowed.map(\.rawValue))"
@@ -32,6 +32,19 @@ import Testing
         #expect(await handled(router, .get, "/") == "rest ")
         #expect(await handled(router, .delete, "/v1/x") == "deleted")
         #expect(await handled(router, .put, "/v1/x") == "405 [\"GET\", \"HEAD\", \"DELETE\", \"OPTIONS\"]")
+    }
+
+    @Test("A rest may be empty, but a pattern that ends there says more of the path", arguments: [false, true])
+    func emptyRest(restIsFirst: Bool) async {
+        var router = Router()
+        let add: [(inout Router) -> Void] = [
+            { $0.add(.get, "/topics/{topic...}") { .text(.ok, "topic \($0.parameters["topic"] ?? "")") } },
+            { $0.add(.get, "/topics") { _ in .text(.ok, "topics") } },
+        ]
+        for one in restIsFirst ? add : add.reversed() { one(&router) }
+        #expect(await handled(router, .get, "/topics") == "topics")
+        #expect(await handled(router, .get, "/topics/") == "topic ")
+        #expect(await handled(router, .get, "/topics/a/b") == "topic a/b")
     }
 
     @Test("An empty parameter is none, and a trailing slash is another path")

@@ -15,6 +15,7 @@ import WebServer
                     while connection.send(binary: [UInt8](repeating: 0, count: 100_000)) {}
                 case .text(let text): connection.send(text: text.uppercased())
                 case .binary(let bytes): connection.send(binary: bytes.reversed())
+                case .spooled(let slice, let isText): connection.send(text: "\(slice.count) \(isText)")
                 }
             }
         }

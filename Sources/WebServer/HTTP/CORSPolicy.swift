@@ -10,7 +10,7 @@ package struct CORSPolicy: Sendable {
     }
 
     package var origins: Origins
-    package var requestHeaders = ["Content-Type", "Authorization", "If-Match", "Last-Event-ID"]
+    package var requestHeaders = ["Content-Type", "Authorization", "If-Match", "Last-Event-ID", "X-Drive-Lease"]
     package var exposedHeaders = ["Location", "ETag", "Link", "Retry-After"]
     package var maximumAge: Duration = .seconds(600)
 

@@ -11,7 +11,10 @@ package struct HTTPRequest: Sendable {
     package var query: [String: String]
     /// The fields that the server knows (see docs/protocols/http.md).
     package var headers: HTTPHeaders
+    /// Empty where the body is spooled.
     package var body: [UInt8]
+    /// A large body, where the listener spools.
+    package var spooledBody: SpooledBytes?
     package var remoteAddress: SocketAddress
     /// The name of the listener that took the request.
     package var listener: String

@@ -10,6 +10,7 @@ package struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
     package static let noContent = HTTPStatus(204)
     package static let partialContent = HTTPStatus(206)
     package static let notModified = HTTPStatus(304)
+    package static let permanentRedirect = HTTPStatus(308)
     package static let badRequest = HTTPStatus(400)
     package static let unauthorized = HTTPStatus(401)
     package static let forbidden = HTTPStatus(403)
@@ -45,6 +46,7 @@ package struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
         case 204: "No Content"
         case 206: "Partial Content"
         case 304: "Not Modified"
+        case 308: "Permanent Redirect"
         case 400: "Bad Request"
         case 401: "Unauthorized"
         case 403: "Forbidden"

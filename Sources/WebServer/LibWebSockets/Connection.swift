@@ -34,7 +34,8 @@ final class Connection {
 /// A request whose body is still on its way.
 struct IncomingRequest {
     var request: HTTPRequest
-    let handler: Router.Handler
+    let endpoint: Router.Endpoint
+    let body: MessageBuffer
     let announced: Int
     let isHTTP11: Bool
     let keepsAlive: Bool
@@ -71,19 +72,27 @@ final class Exchange {
 
 /// A WebSocket whose handshake we agreed to.
 struct PendingWebSocket {
-    let handler: Router.WebSocketHandler
+    let service: Router.WebSocketService
     let parameters: [String: String]
     let request: HTTPRequest
+}
+
+/// Where a WebSocket's messages go.
+enum WebSocketInlet {
+    /// To a task, which takes them when it comes to it.
+    case task(AsyncStream<WebSocketMessage>.Continuation, WebSocketBacklog)
+    case receiver(WebSocketReceiver)
 }
 
 /// The service thread's end of a WebSocket.
 final class WebSocketEndpoint {
     let connection: WebSocketConnection
-    let incoming: AsyncStream<WebSocketMessage>.Continuation
-    let backlog: WebSocketBacklog
-    /// Fragments of the message that is being received.
-    var fragments: [UInt8] = []
+    let inlet: WebSocketInlet
+    /// The message that is being received.
+    let received: MessageBuffer
     var isReceiving = false
+    /// The message that is being received came in pieces.
+    var isInPieces = false
     var allowance: Double
     var refilled: Instant
     var lastHeard: Instant
@@ -94,12 +103,11 @@ final class WebSocketEndpoint {
     var closeCode = WebSocketCloseCode.abnormal
 
     init(
-        connection: WebSocketConnection, incoming: AsyncStream<WebSocketMessage>.Continuation,
-        backlog: WebSocketBacklog, allowance: Int, now: Instant
+        connection: WebSocketConnection, inlet: WebSocketInlet, spooling: Spooling?, allowance: Int, now: Instant
     ) {
+        received = MessageBuffer(spooling: spooling)
         self.connection = connection
-        self.incoming = incoming
-        self.backlog = backlog
+        self.inlet = inlet
         self.allowance = Double(allowance)
         refilled = now
         lastHeard = now

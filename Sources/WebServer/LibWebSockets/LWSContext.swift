@@ -3,8 +3,8 @@ internal import Core
 internal import Glibc
 
 /// Owns the libwebsockets context: its one virtual host, its protocols, its listening sockets.
-// SAFETY: `wake` is the one call that lws allows from other threads, and WebService makes it under the lock that it
-// takes to close its mailbox before `destroy`; everything else runs on the service thread.
+// SAFETY: `wake` is the one call that lws allows from other threads, and WebService makes it under a lock that it
+// takes before `destroy`; everything else runs on the service thread.
 @safe final class LWSContext: @unchecked Sendable {
     private var context: OpaquePointer?
     private let host: OpaquePointer

@@ -22,6 +22,8 @@ struct Refusals: Sendable {
         case slowReader = "slow_reader"
         case slowHandler = "slow_handler"
         case silentPeer = "silent_peer"
+        case spool
+        case webSocketAdmission = "websocket_admission"
         case draining
     }
 

@@ -24,7 +24,7 @@ struct RequestHead {
     /// Headers that libwebsockets has no token for and that somebody of ours reads.
     static let customNames = [
         "last-event-id", "x-requested-with", "x-api-key", "access-control-request-private-network", "link",
-        "idempotency-key",
+        "idempotency-key", "x-drive-lease",
     ]
 
     /// Every token of libwebsockets that names a header field.

@@ -16,10 +16,10 @@ extension WebService {
         guard let head = readHead(connection) else { return 0 }
         guard admits(head, connection) else { return 0 }
         switch listener.router.match(head.method, head.path) {
-        case .handler(let handler, let parameters, let bodyLimit):
+        case .endpoint(let endpoint, let parameters):
             var request = head.request(from: connection.remoteAddress, listener: listener.name)
             request.parameters = parameters
-            return take(request, head, handler, bodyLimit ?? listener.limits.bodyBytes, connection)
+            return take(request, head, endpoint, connection)
         case .options(let allowed):
             var response = HTTPResponse(.noContent, headers: ["Allow": Self.list(allowed)])
             let origin = head.headers["Origin"]
@@ -77,10 +77,10 @@ extension WebService {
 
     /// Waits for the body, or runs the handler at once where there is none.
     private func take(
-        _ request: HTTPRequest, _ head: RequestHead, _ handler: @escaping Router.Handler, _ bodyLimit: Int,
-        _ connection: Connection
+        _ request: HTTPRequest, _ head: RequestHead, _ endpoint: Router.Endpoint, _ connection: Connection
     ) -> Int32 {
         let limits = listeners[connection.listener].limits
+        let bodyLimit = endpoint.bodyLimit ?? limits.bodyBytes
         guard let length = head.contentLength else {
             refusals.count(.malformedRequest)
             refuse(.badRequest, "Content-Length is no number", head, connection, closes: true)
@@ -96,11 +96,11 @@ extension WebService {
             let isEndless = head.headers["Content-Length"] == nil && [.post, .put, .patch].contains(head.method)
             if head.headers["Content-Length"] != nil, head.method == .post {
                 // For an explicit 0 the body callbacks follow, and they run the handler.
-                awaitBody(request, head, handler, 0, connection)
+                awaitBody(request, head, endpoint, 0, connection)
             } else {
                 let exchange = begin(
                     connection, head.method, isHTTP11: head.isHTTP11, keepsAlive: head.keepsAlive && !isEndless)
-                run(handler, request, connection, exchange)
+                run(endpoint.handler, request, connection, exchange)
             }
             return 0
         }
@@ -111,7 +111,7 @@ extension WebService {
                 headers: ["Retry-After": "5"], closes: true)
             return 0
         }
-        awaitBody(request, head, handler, length, connection)
+        awaitBody(request, head, endpoint, length, connection)
         if head.headers["Expect"]?.lowercased() == "100-continue" {
             return connection.instance.write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), as: LWS_WRITE_HTTP) ? 0 : -1
         }
@@ -119,12 +119,13 @@ extension WebService {
     }
 
     private func awaitBody(
-        _ request: HTTPRequest, _ head: RequestHead, _ handler: @escaping Router.Handler, _ length: Int,
+        _ request: HTTPRequest, _ head: RequestHead, _ endpoint: Router.Endpoint, _ length: Int,
         _ connection: Connection
     ) {
         bodiesInFlight += length
         let incoming = IncomingRequest(
-            request: request, handler: handler, announced: length, isHTTP11: head.isHTTP11,
+            request: request, endpoint: endpoint, body: MessageBuffer(spooling: spoolings[connection.listener]),
+            announced: length, isHTTP11: head.isHTTP11,
             keepsAlive: head.keepsAlive)
         let deadline = SystemClock.now() + listeners[connection.listener].limits.bodyTimeout
         connection.state = .receivingBody(incoming, deadline: deadline)
@@ -133,11 +134,13 @@ extension WebService {
     /// LWS_CALLBACK_HTTP_BODY.
     func bodyReceived(_ connection: Connection, _ bytes: UnsafeRawBufferPointer) -> Int32 {
         switch connection.state {
-        case .receivingBody(var incoming, let deadline):
-            connection.state = .closing
-            unsafe incoming.request.body.append(contentsOf: bytes)
-            connection.state = .receivingBody(incoming, deadline: deadline)
-            return incoming.request.body.count <= incoming.announced ? 0 : -1
+        case .receivingBody(let incoming, _):
+            guard unsafe incoming.body.append(bytes) else {
+                refusals.count(.spool)
+                return -1
+            }
+            incoming.endpoint.bodyListener?(incoming.request)
+            return incoming.body.count <= incoming.announced ? 0 : -1
         case .handling, .responding:
             return 0  // The body of a request that was refused: thrown away until the answer is out.
         default:
@@ -158,7 +161,15 @@ extension WebService {
         bodiesInFlight -= incoming.announced
         let exchange = begin(
             connection, incoming.request.method, isHTTP11: incoming.isHTTP11, keepsAlive: incoming.keepsAlive)
-        run(incoming.handler, incoming.request, connection, exchange)
+        var request = incoming.request
+        switch incoming.body.take() {
+        case .bytes(let bytes)?: request.body = bytes
+        case .spooled(let bytes)?: request.spooledBody = bytes
+        case nil:
+            refusals.count(.spool)
+            return -1
+        }
+        run(incoming.endpoint.handler, request, connection, exchange)
         return 0
     }
 

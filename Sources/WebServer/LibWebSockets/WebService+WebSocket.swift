@@ -19,12 +19,17 @@ extension WebService {
             refusals.count(.requestRate)
             return turnDown(connection, .tooManyRequests, "too many requests")
         }
-        guard let (handler, parameters) = listener.router.matchWebSocket(head.path) else {
+        guard let match = listener.router.matchWebSocket(head.path) else {
             refusals.count(.upgradeNotFound)
             return turnDown(connection, .notFound, "no WebSocket lives here")
         }
         let request = head.request(from: connection.remoteAddress, listener: listener.name)
-        connection.state = .upgrading(PendingWebSocket(handler: handler, parameters: parameters, request: request))
+        if let refusal = match.admission?(request) {
+            refusals.count(.webSocketAdmission)
+            return turnDown(connection, refusal)
+        }
+        connection.state = .upgrading(
+            PendingWebSocket(service: match.service, parameters: match.parameters, request: request))
         return 0
     }
 
@@ -36,7 +41,10 @@ extension WebService {
 
     /// Answers a handshake with an error, and ends the connection.
     private func turnDown(_ connection: Connection, _ status: HTTPStatus, _ reason: String) -> Int32 {
-        let response = listeners[connection.listener].router.error(status, reason)
+        turnDown(connection, listeners[connection.listener].router.error(status, reason))
+    }
+
+    private func turnDown(_ connection: Connection, _ response: HTTPResponse) -> Int32 {
         var writer = ResponseWriter(
             response, to: .get, isHTTP11: true, keepsAlive: false, date: SystemClock.wallTime().secondsSince1970)
         connection.state = .closing
@@ -53,20 +61,31 @@ extension WebService {
             headers: pending.request.headers, remoteAddress: connection.remoteAddress,
             listener: pending.request.listener, queueLimit: limits.webSocketOutgoingBytes
         ) { [weak self] id in self?.post(.webSocketHasOutput(id)) }
-        let (received, incoming) = AsyncStream<WebSocketMessage>.makeStream(
-            bufferingPolicy: .bufferingOldest(limits.webSocketIncomingMessages))
-        let backlog = WebSocketBacklog()
-        let messages = backlog.taking(received)
+        let inlet =
+            switch pending.service {
+            case .receiver(let opened): WebSocketInlet.receiver(opened(webSocket, pending.parameters))
+            case .task(let handler): run(handler, webSocket, pending.parameters, limits.webSocketIncomingMessages)
+            }
         connection.state = .webSocket(
             WebSocketEndpoint(
-                connection: webSocket, incoming: incoming, backlog: backlog,
+                connection: webSocket, inlet: inlet, spooling: spoolings[connection.listener],
                 allowance: 2 * limits.webSocketMessagesPerSecond,
                 now: SystemClock.now()))
+        return 0
+    }
+
+    private func run(
+        _ handler: @escaping Router.WebSocketHandler, _ webSocket: WebSocketConnection, _ parameters: [String: String],
+        _ limit: Int
+    ) -> WebSocketInlet {
+        let (received, incoming) = AsyncStream<WebSocketMessage>.makeStream(bufferingPolicy: .bufferingOldest(limit))
+        let backlog = WebSocketBacklog()
+        let messages = backlog.taking(received)
         Task {
-            await pending.handler(webSocket, pending.parameters, messages)
+            await handler(webSocket, parameters, messages)
             webSocket.close()
         }
-        return 0
+        return .task(incoming, backlog)
     }
 
     /// LWS_CALLBACK_RECEIVE: a piece of a frame.
@@ -81,27 +100,52 @@ extension WebService {
             }
             endpoint.isReceiving = true
         }
-        guard endpoint.fragments.count + bytes.count <= limits.webSocketMessageBytes else {
+        guard endpoint.received.count + bytes.count <= limits.webSocketMessageBytes else {
             return close(connection, endpoint, .messageTooBig, "message too big", .messageTooBig)
         }
-        unsafe endpoint.fragments.append(contentsOf: bytes)
-        guard connection.instance.isMessageComplete else { return 0 }
-        let whole = endpoint.fragments
-        endpoint.fragments = []
+        guard unsafe endpoint.received.append(bytes) else {
+            return close(connection, endpoint, .tryAgainLater, "no room for a large message", .spool)
+        }
+        guard connection.instance.isMessageComplete else {
+            endpoint.isInPieces = true
+            endpoint.connection.didReceive(pieceAt: now)
+            return 0
+        }
         endpoint.isReceiving = false
+        if endpoint.isInPieces {
+            endpoint.isInPieces = false
+            endpoint.connection.didReceive(pieceAt: nil)
+        }
+        let isBinary = connection.instance.isMessageBinary
         let message: WebSocketMessage
-        if connection.instance.isMessageBinary {
-            message = .binary(whole)
-        } else if let text = String(validating: whole, as: UTF8.self) {
-            message = .text(text)
-        } else {
-            return close(connection, endpoint, .invalidPayload, "text is not UTF-8", .messageNotUTF8)
+        var bytesInMemory = 0
+        switch endpoint.received.take() {
+        case .bytes(let whole)?:
+            bytesInMemory = whole.count
+            if isBinary {
+                message = .binary(whole)
+            } else if let text = String(validating: whole, as: UTF8.self) {
+                message = .text(text)
+            } else {
+                return close(connection, endpoint, .invalidPayload, "text is not UTF-8", .messageNotUTF8)
+            }
+        case .spooled(let bytes)?:
+            guard isBinary || bytes.isUTF8 else {
+                return close(connection, endpoint, .invalidPayload, "text is not UTF-8", .messageNotUTF8)
+            }
+            message = .spooled(SpooledSlice(bytes, 0..<bytes.count), isText: !isBinary)
+        case nil:
+            return close(connection, endpoint, .tryAgainLater, "no room for a large message", .spool)
         }
-        guard endpoint.backlog.add(whole.count) <= limits.webSocketIncomingBytes else {
-            return close(connection, endpoint, .tryAgainLater, "too much waits", .slowHandler)
-        }
-        if case .dropped = endpoint.incoming.yield(message) {
-            return close(connection, endpoint, .tryAgainLater, "too many messages wait", .slowHandler)
+        switch endpoint.inlet {
+        case .receiver(let receiver): receiver.received(message)
+        case .task(let incoming, let backlog):
+            guard backlog.add(bytesInMemory) <= limits.webSocketIncomingBytes else {
+                return close(connection, endpoint, .tryAgainLater, "too much waits", .slowHandler)
+            }
+            if case .dropped = incoming.yield(message) {
+                return close(connection, endpoint, .tryAgainLater, "too many messages wait", .slowHandler)
+            }
         }
         return 0
     }
@@ -122,8 +166,11 @@ extension WebService {
             connection.instance.requestWritable()
             return connection.instance.write(Self.pingBody, as: LWS_WRITE_PING) ? 0 : -1
         }
-        guard let (item, hasMore) = endpoint.connection.takeNext() else { return 0 }
-        if hasMore { connection.instance.requestWritable() }
+        guard let (item, hasMore) = endpoint.connection.takeNext() else {
+            endpoint.connection.didDrain()
+            return 0
+        }
+        if hasMore || endpoint.connection.owesDrain { connection.instance.requestWritable() }
         switch item {
         case .text(let bytes): return connection.instance.write(bytes, as: LWS_WRITE_TEXT) ? 0 : -1
         case .binary(let bytes): return connection.instance.write(bytes, as: LWS_WRITE_BINARY) ? 0 : -1
@@ -156,7 +203,10 @@ extension WebService {
     /// The connection is gone.
     func finish(_ endpoint: WebSocketEndpoint) {
         endpoint.connection.didClose(endpoint.closeCode)
-        endpoint.incoming.finish()
+        switch endpoint.inlet {
+        case .receiver(let receiver): receiver.closed()
+        case .task(let incoming, _): incoming.finish()
+        }
     }
 
     /// Asks a silent peer once, and lets it go when it says nothing to that.

@@ -31,6 +31,8 @@ final class WebService: @unchecked Sendable {
     var connections: [UInt64: Connection] = [:]
     var connectionCounts: [Int]
     var ledgers: [AddressLedger]
+    /// By listener.
+    let spoolings: [Spooling?]
     var bodiesInFlight = 0
     var lastNumber: UInt64 = 0
     var isDraining = false
@@ -38,6 +40,8 @@ final class WebService: @unchecked Sendable {
     private var isStopping = false
     private let context: LWSContext
     private let mailbox = Mutex(Mailbox())
+    /// Whether the context may be woken. Not the mailbox's lock: the thread that is woken wants that one at once.
+    private let isAwake = Mutex(true)
 
     init(
         listeners: [ListenerConfiguration], sockets: [ListeningSocket], metrics: MetricsRegistry
@@ -47,6 +51,7 @@ final class WebService: @unchecked Sendable {
         self.metrics = metrics
         refusals = Refusals(metrics)
         connectionCounts = listeners.map { _ in 0 }
+        spoolings = listeners.map { Spooling($0.limits) }
         ledgers = listeners.map {
             AddressLedger(
                 connectionLimit: $0.limits.connectionsPerAddress,
@@ -71,12 +76,13 @@ final class WebService: @unchecked Sendable {
     /// False where the service has ended: the letter is thrown away.
     @discardableResult
     func post(_ letter: Letter) -> Bool {
-        mailbox.withLock { mailbox in
-            guard mailbox.isOpen else { return false }
+        let (isTaken, isFirst) = mailbox.withLock { mailbox in
+            guard mailbox.isOpen else { return (false, false) }
             mailbox.letters.append(letter)
-            if mailbox.letters.count == 1 { context.wake() }
-            return true
+            return (true, mailbox.letters.count == 1)
         }
+        if isFirst { isAwake.withLock { if $0 { context.wake() } } }
+        return isTaken
     }
 
     /// Refuses what is new and returns once everything has ended, or at the deadline.
@@ -129,6 +135,7 @@ final class WebService: @unchecked Sendable {
             defer { mailbox = Mailbox(isOpen: false) }
             return (mailbox.letters, mailbox.whenStopped)
         }
+        isAwake.withLock { $0 = false }
         context.destroy()
         for letter in letters {
             switch letter {

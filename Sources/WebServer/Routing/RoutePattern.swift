@@ -53,6 +53,9 @@ struct RoutePattern: Sendable, Equatable {
         for (mine, theirs) in zip(segments, other.segments) where rank(mine) != rank(theirs) {
             return rank(mine) < rank(theirs)
         }
-        return segments.count > other.segments.count
+        // A rest may be empty: the pattern that ends before it says more of such a path.
+        if segments.count < other.segments.count { return rank(other.segments[segments.count]) == 2 }
+        if segments.count > other.segments.count { return rank(segments[other.segments.count]) != 2 }
+        return false
     }
 }

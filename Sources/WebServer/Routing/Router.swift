@@ -12,11 +12,33 @@ package struct Router: Sendable {
             _ incoming: AsyncStream<WebSocketMessage>
         ) async -> Void
 
+    /// Makes what takes a new connection's messages. Runs on the web server's thread: it returns at once.
+    package typealias WebSocketOpening =
+        @Sendable (_ connection: WebSocketConnection, _ parameters: [String: String]) -> WebSocketReceiver
+
+    /// Looks at a WebSocket's handshake; what it answers is sent instead of 101. Runs on the web server's thread: it returns at once.
+    package typealias WebSocketAdmission = @Sendable (HTTPRequest) -> HTTPResponse?
+
+    enum WebSocketService: Sendable {
+        case task(WebSocketHandler)
+        case receiver(WebSocketOpening)
+    }
+
+    /// Hears of each piece of a body that is not whole yet. Runs on the web server's thread: it returns at once.
+    package typealias BodyListener = @Sendable (HTTPRequest) -> Void
+
+    struct Endpoint: Sendable {
+        let handler: Handler
+        /// Nil: the listener's.
+        var bodyLimit: Int?
+        var bodyListener: BodyListener?
+    }
+
     struct Route: Sendable {
         let pattern: RoutePattern
-        var handlers: [HTTPMethod: Handler] = [:]
-        var bodyLimits: [HTTPMethod: Int] = [:]
-        var webSocket: WebSocketHandler?
+        var endpoints: [HTTPMethod: Endpoint] = [:]
+        var webSocket: WebSocketService?
+        var admission: WebSocketAdmission?
     }
 
     /// The most specific pattern first.
@@ -31,19 +53,33 @@ package struct Router: Sendable {
 
     /// - Parameter bodyLimit: bytes of body that this route takes, where it is not the listener's limit.
     package mutating func add(
-        _ method: HTTPMethod, _ pattern: String, bodyLimit: Int? = nil, _ handler: @escaping Handler
+        _ method: HTTPMethod, _ pattern: String, bodyLimit: Int? = nil, bodyListener: BodyListener? = nil,
+        _ handler: @escaping Handler
     ) {
         withRoute(pattern) { route in
-            precondition(route.handlers[method] == nil, "\(method.rawValue) \(pattern) has two handlers")
-            route.handlers[method] = handler
-            route.bodyLimits[method] = bodyLimit
+            precondition(route.endpoints[method] == nil, "\(method.rawValue) \(pattern) has two handlers")
+            route.endpoints[method] = Endpoint(handler: handler, bodyLimit: bodyLimit, bodyListener: bodyListener)
         }
     }
 
-    package mutating func webSocket(_ pattern: String, _ handler: @escaping WebSocketHandler) {
+    package mutating func webSocket(
+        _ pattern: String, admit: WebSocketAdmission? = nil, _ handler: @escaping WebSocketHandler
+    ) {
+        add(.task(handler), pattern, admit)
+    }
+
+    /// For messages that are dealt with at once: without a task's way between two threads.
+    package mutating func webSocket(
+        _ pattern: String, admit: WebSocketAdmission? = nil, opened: @escaping WebSocketOpening
+    ) {
+        add(.receiver(opened), pattern, admit)
+    }
+
+    private mutating func add(_ service: WebSocketService, _ pattern: String, _ admission: WebSocketAdmission?) {
         withRoute(pattern) { route in
             precondition(route.webSocket == nil, "\(pattern) has two WebSocket handlers")
-            route.webSocket = handler
+            route.webSocket = service
+            route.admission = admission
         }
     }
 
@@ -59,7 +95,7 @@ package struct Router: Sendable {
     // MARK: Looking up
 
     enum Match: Sendable {
-        case handler(Handler, parameters: [String: String], bodyLimit: Int?)
+        case endpoint(Endpoint, parameters: [String: String])
         /// OPTIONS, answered by the router.
         case options(allowed: [HTTPMethod])
         case methodNotAllowed(allowed: [HTTPMethod])
@@ -74,11 +110,9 @@ package struct Router: Sendable {
         var hasWebSocket = false
         for route in routes {
             guard let parameters = route.pattern.match(segments) else { continue }
-            let key = method == .head && route.handlers[.head] == nil ? HTTPMethod.get : method
-            if let handler = route.handlers[key] {
-                return .handler(handler, parameters: parameters, bodyLimit: route.bodyLimits[key])
-            }
-            allowed.formUnion(route.handlers.keys)
+            let key = method == .head && route.endpoints[.head] == nil ? HTTPMethod.get : method
+            if let endpoint = route.endpoints[key] { return .endpoint(endpoint, parameters: parameters) }
+            allowed.formUnion(route.endpoints.keys)
             hasWebSocket = hasWebSocket || route.webSocket != nil
         }
         guard !allowed.isEmpty else { return hasWebSocket ? .upgradeRequired : .notFound }
@@ -88,11 +122,17 @@ package struct Router: Sendable {
         return method == .options ? .options(allowed: list) : .methodNotAllowed(allowed: list)
     }
 
-    func matchWebSocket(_ path: String) -> (handler: WebSocketHandler, parameters: [String: String])? {
+    struct WebSocketMatch {
+        let service: WebSocketService
+        let admission: WebSocketAdmission?
+        let parameters: [String: String]
+    }
+
+    func matchWebSocket(_ path: String) -> WebSocketMatch? {
         let segments = RoutePattern.split(path)
         for route in routes {
-            if let handler = route.webSocket, let parameters = route.pattern.match(segments) {
-                return (handler, parameters)
+            if let service = route.webSocket, let parameters = route.pattern.match(segments) {
+                return WebSocketMatch(service: service, admission: route.admission, parameters: parameters)
             }
         }
         return nil

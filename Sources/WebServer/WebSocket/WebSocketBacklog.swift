@@ -18,6 +18,7 @@ final class WebSocketBacklog: Sendable {
             switch message {
             case .text(let text): self.bytes.wrappingSubtract(text.utf8.count, ordering: .relaxed)
             case .binary(let bytes): self.bytes.wrappingSubtract(bytes.count, ordering: .relaxed)
+            case .spooled: break  // Not in memory, and not counted.
             }
             return message
         }

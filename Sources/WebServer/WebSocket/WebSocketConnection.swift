@@ -28,7 +28,15 @@ package final class WebSocketConnection: Sendable {
         var queuedBytes = 0
         var isOpen = true
         var closeCode: WebSocketCloseCode?
+        /// When a piece of a message came that is not whole yet; nil between messages.
+        var pieceReceived: Instant?
+        var whenDrained: (@Sendable () -> Void)?
+        /// Bytes taken since the last time that nothing waited, in the kernel's queue neither.
+        var sentSinceDrained = 0
     }
+
+    /// So much must have been sent before it is worth a look whether all of it is with the kernel.
+    private static let drainInterval = 64 << 10
 
     /// Unique in this process.
     package let id: UInt64
@@ -81,6 +89,12 @@ package final class WebSocketConnection: Sendable {
     /// The code the connection was closed with, by either side; nil while it is open.
     package var closeCode: WebSocketCloseCode? { state.withLock { $0.closeCode } }
 
+    /// Calls `action`, on the server's thread, when the kernel has taken all that was sent; not after every message, but before 128 KiB
+    /// went unseen. Once, before anything is sent.
+    func whenDrained(_ action: @escaping @Sendable () -> Void) {
+        state.withLock { $0.whenDrained = action }
+    }
+
     @discardableResult
     private func enqueue(_ item: Outgoing) -> Bool {
         let (isAccepted, needsWake) = state.withLock { state -> (Bool, Bool) in
@@ -114,6 +128,7 @@ package final class WebSocketConnection: Sendable {
             let item = state.queue[state.first]
             state.first += 1
             state.queuedBytes -= item.count
+            state.sentSinceDrained += item.count
             let hasMore = state.first < state.queue.count
             if !hasMore || state.first > 256 {
                 state.queue.removeFirst(state.first)
@@ -121,6 +136,27 @@ package final class WebSocketConnection: Sendable {
             }
             return (item, hasMore)
         }
+    }
+
+    /// Whether the service thread is to come back once the kernel takes more, though nothing waits.
+    var owesDrain: Bool {
+        state.withLock { $0.whenDrained != nil && $0.sentSinceDrained >= Self.drainInterval }
+    }
+
+    /// When the last piece of a message came that is still on its way; nil between messages. Who sends one cannot say anything else.
+    var pieceReceived: Instant? { state.withLock { $0.pieceReceived } }
+
+    func didReceive(pieceAt instant: Instant?) {
+        state.withLock { $0.pieceReceived = instant }
+    }
+
+    func didDrain() {
+        let action = state.withLock { state -> (@Sendable () -> Void)? in
+            guard state.sentSinceDrained >= Self.drainInterval else { return nil }
+            state.sentSinceDrained = 0
+            return state.whenDrained
+        }
+        action?()
     }
 
     func didClose(_ code: WebSocketCloseCode) {

@@ -3,6 +3,8 @@ package enum WebSocketMessage: Sendable, Equatable {
     /// Valid UTF-8: anything else closed the connection with 1007.
     case text(String)
     case binary([UInt8])
+    /// A large one, where the listener spools.
+    case spooled(SpooledSlice, isText: Bool)
 }
 
 /// Why a WebSocket was closed.
