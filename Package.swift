@@ -75,7 +75,7 @@ let package = Package(
         module(
             "MediaPipeline",
             ["PeerConnection", "Networking", "Core", "CVPX", "COpus", "CFFmpeg", "CYUV", "CCairo", "CFlite"]),
-        module("PeerConnection", ["TURNClient", "Core", "COpenSSL", "CSRTP"]),
+        module("PeerConnection", ["TURNClient", "Core", "COpenSSL", "CSRTP", "CSCTP"]),
         module("TURNServer", ["TURNClient", "Core"]),
         module("TURNClient", ["Core"]),
         module("WebServer", ["Networking", "Core", "CWebSockets"]),
@@ -98,6 +98,10 @@ let package = Package(
         library("CZeroMQ"),
         library("CCURL"),
         library("CPocketSphinx", "pocketsphinx"),
+        // usrsctp keeps one state for the whole process and calls back; this target makes associations of it.
+        .target(
+            name: "CSCTP", path: "Sources/CLibraries/CSCTP", cSettings: [.define("INET"), .define("INET6")],
+            linkerSettings: [.linkedLibrary("usrsctp")]),
         // WebRTC's audio processing has no C interface: this target is one.
         .target(
             name: "CAudioProcessing", path: "Sources/CLibraries/CAudioProcessing",
@@ -108,6 +112,9 @@ let package = Package(
 
         // Tests
         .target(name: "TestSupport", dependencies: ["Core"], path: "Tests/TestSupport", swiftSettings: testSettings),
+        .target(
+            name: "PeerSupport", dependencies: ["PeerConnection", "TURNClient", "Networking", "Core"],
+            path: "Tests/PeerSupport", swiftSettings: testSettings),
         tests("Core", []),
         tests("TURNClient", ["Core"]),
         tests("TURNServer", ["TURNClient", "Core"]),

@@ -30,21 +30,28 @@ struct PeerPair: ~Copyable {
 
     init(
         offererSends: Bool = false, answererSends: Bool = true, hasTransportFeedback: Bool = false,
-        seed: UInt64 = 1
+        codecs: [MediaCodec] = [.vp8], offersRetransmission: Bool = true,
+        offererChannels: DataChannelLimits? = nil, answererChannels: DataChannelLimits? = nil, seed: UInt64 = 1
     ) throws {
         let start = Instant(nanoseconds: 1_000_000_000)
-        func peer(_ role: PeerConnection.Role, sends: Bool, receives: Bool, seed: UInt64) throws -> PeerConnection {
+        func peer(_ role: PeerConnection.Role, sends: Bool, receives: Bool, channels: DataChannelLimits?, seed: UInt64)
+            throws
+            -> PeerConnection
+        {
             PeerConnection(
                 configuration: PeerConnection.Configuration(
                     role: role,
                     capabilities: MediaCapabilities(
                         sendsVideo: sends, sendsAudio: sends, receivesVideo: receives, receivesAudio: receives,
-                        usesTransportFeedback: hasTransportFeedback),
-                    deliversReceivedMedia: true),
+                        usesTransportFeedback: hasTransportFeedback, videoCodecs: codecs,
+                        offersRetransmission: offersRetransmission),
+                    deliversReceivedMedia: true, dataChannels: channels),
                 context: try DTLSContext(certificate: DTLSCertificate()), random: .seeded(seed), now: start)
         }
-        var offerer = try peer(.offerer, sends: offererSends, receives: answererSends, seed: seed)
-        var answerer = try peer(.answerer, sends: answererSends, receives: offererSends, seed: seed + 1)
+        var offerer = try peer(
+            .offerer, sends: offererSends, receives: answererSends, channels: offererChannels, seed: seed)
+        var answerer = try peer(
+            .answerer, sends: answererSends, receives: offererSends, channels: answererChannels, seed: seed + 1)
         offerer.addLocalCandidate(
             LocalCandidateID(0), Candidate(type: .host, address: Self.offererAddress), now: start)
         answerer.addLocalCandidate(
@@ -155,7 +162,8 @@ extension MediaFrame {
         let payloads = PacketizedPayloads(
             storage: random.bytes(count), payloadSize: kind == .video ? 500 : count, isKeyFrame: isKeyFrame)
         return MediaFrame(
-            kind: kind, payloads: payloads, rtpTimestamp: UInt32(number) * (kind == .video ? 3000 : 960),
+            codec: kind == .video ? .vp8 : .opus, payloads: payloads,
+            rtpTimestamp: UInt32(number) * (kind == .video ? 3000 : 960),
             presentationTime: now, epoch: 0, capturedAt: now)
     }
 }

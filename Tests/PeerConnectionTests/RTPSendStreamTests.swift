@@ -18,7 +18,7 @@ struct SendFixture {
         let payloads = VP8Packetizer.packetize(
             frame: (0..<bytes).map { UInt8(truncatingIfNeeded: $0) }, isKeyFrame: true)
         return MediaFrame(
-            kind: .video, payloads: payloads, rtpTimestamp: timestamp, presentationTime: time, epoch: 0,
+            codec: .vp8, payloads: payloads, rtpTimestamp: timestamp, presentationTime: time, epoch: 0,
             capturedAt: time)
     }
 
@@ -82,7 +82,7 @@ struct RTPSendStreamTests {
             kind: .audio, ssrc: SSRC(5), payloadType: 111, mid: "1", extensions: RTPHeaderExtensionIDs(),
             random: .seeded(1))
         let frame = MediaFrame(
-            kind: .audio, payloads: PacketizedPayloads(single: [1, 2, 3]), rtpTimestamp: 0, presentationTime: .zero,
+            codec: .opus, payloads: PacketizedPayloads(single: [1, 2, 3]), rtpTimestamp: 0, presentationTime: .zero,
             epoch: 0, capturedAt: .zero)
         let bytes = SendFixture.write(frame, to: &stream)[0]
         let packet = try RTPPacket(bytes)
@@ -141,7 +141,7 @@ struct RTPSendStreamTests {
             random: .seeded(2))
         _ = SendFixture.write(SendFixture.frame(bytes: 10, timestamp: 0, at: start), to: &video)
         let sound = MediaFrame(
-            kind: .audio, payloads: PacketizedPayloads(single: [1]), rtpTimestamp: 48_000,
+            codec: .opus, payloads: PacketizedPayloads(single: [1]), rtpTimestamp: 48_000,
             presentationTime: start + .seconds(1), epoch: 0, capturedAt: start)
         _ = SendFixture.write(sound, to: &audio)
         let now = start + .seconds(2)

@@ -15,6 +15,8 @@ internal import COpenSSL
     let context: OpaquePointer
 
     package init(certificate: DTLSCertificate) throws(DTLSError) {
+        // What follows every handshake, at a moment when no peer waits.
+        SRTPReceiveContext.startLibrary()
         guard let context = unsafe SSL_CTX_new(DTLS_method()) else { throw .library(OpenSSLErrors.take()) }
         // Level 1: old devices have RSA keys of 1,024 bits, and it is the fingerprint that says who they are.
         unsafe SSL_CTX_set_security_level(context, 1)

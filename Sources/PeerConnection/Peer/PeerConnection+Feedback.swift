@@ -43,9 +43,9 @@ extension PeerConnection {
         events.append(.keyFrameRequested)
     }
 
-    /// Asks the peer for a key frame of the picture that it sends (PLI).
+    /// Asks the peer for a key frame of the picture that it sends (PLI), where it agreed to be asked.
     package mutating func requestKeyFrame(now: Instant) {
-        guard phase == .connected, let media = receivedVideo?.ssrc else { return }
+        guard phase == .connected, let media = receivedVideo?.ssrc, mayAsk(by: "nack pli") else { return }
         sendFeedback(.pictureLossIndication(PictureLossIndication(sender: ownSSRC, media: media)), now: now)
     }
 
@@ -54,13 +54,17 @@ extension PeerConnection {
         guard phase == .connected, path != nil, let media = receivedVideo?.ssrc else { return }
         let roundTripTime = ice.selectedPair?.roundTripTime
         let lost = receivedVideo?.missing.due(now: now, roundTripTime: roundTripTime) ?? []
-        if !lost.isEmpty {
+        if !lost.isEmpty, mayAsk(by: "nack") {
             sendFeedback(.genericNACK(GenericNACK(sender: ownSSRC, media: media, lost: lost)), now: now)
         }
         if let abandoned = receivedVideo?.missing.abandoned, abandoned != receivedVideo?.abandonedAtRequest {
             receivedVideo?.abandonedAtRequest = abandoned
             requestKeyFrame(now: now)
         }
+    }
+
+    private func mayAsk(by feedback: String) -> Bool {
+        session?.receiving(.video)?.receiving?.feedback.contains(feedback) ?? false
     }
 
     /// Sender reports of both streams in one compound: their clocks are read at one moment.

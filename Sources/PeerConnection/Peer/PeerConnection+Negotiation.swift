@@ -95,8 +95,11 @@ extension PeerConnection {
         if phase == .signaling { phase = .ice }
         Self.adopt(agreed.sending(.video), of: .video, into: &video, &sendsVideo, random)
         Self.adopt(agreed.sending(.audio), of: .audio, into: &audio, &sendsAudio, random)
-        // After a pause the decoder begins anew.
-        if !sendsVideo { hasSentKeyFrame = false }
+        if phase == .connected { startChannels(now: now) }
+        // After a pause the decoder begins anew, and so does that of another codec.
+        let codec = agreed.sending(.video)?.sending?.codec
+        if codec == nil || codec != videoCodec { hasSentKeyFrame = false }
+        videoCodec = codec
         ice.setRemoteCredentials(
             usernameFragment: agreed.remote.usernameFragment, password: agreed.remote.password, now: now)
         for line in agreed.remote.candidates {

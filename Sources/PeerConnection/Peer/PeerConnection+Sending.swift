@@ -23,7 +23,7 @@ extension PeerConnection {
         let written: WrittenPackets
         switch frame.kind {
         case .video:
-            guard sendsVideo, hasSentKeyFrame || frame.payloads.isKeyFrame else { return .none }
+            guard frame.codec == videoCodec, hasSentKeyFrame || frame.payloads.isKeyFrame else { return .none }
             written = unsafe Self.write(
                 frame, on: &video, &outbound, numbers: &transportSequenceNumber, into: batch, reserved: reserved,
                 now: now)

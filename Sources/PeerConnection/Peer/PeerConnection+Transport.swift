@@ -7,6 +7,8 @@ extension PeerConnection {
         while let event = ice.pollEvent() { take(event, now: now) }
         startDTLSIfPossible(now: now)
         while let event = dtls?.pollEvent() { take(event, now: now) }
+        while let event = channels?.pollEvent() { take(event) }
+        sendChannelPackets()
         collectDTLSTransmits()
         dtlsDeadline = dtls?.deadline
     }
@@ -16,7 +18,7 @@ extension PeerConnection {
         case .stateChanged(let state):
             if state == .failed || state == .closed { path = nil }
             if phase != .closed { events.append(.iceStateChanged(state)) }
-            if state == .failed { fail(.ice, "no pair of addresses works in both directions") }
+            if state == .failed { fail(.ice, "no pair of addresses works in both directions", now: now) }
         case .selectedPair(let pair):
             path = MediaPath(local: pair.local, remote: pair.remote)
             if pathFoundAt == nil { pathFoundAt = now }
@@ -39,7 +41,7 @@ extension PeerConnection {
                 remoteFingerprints: session.remote.fingerprints, now: now)
         } catch {
             switch error {
-            case .library(let reason): return fail(.dtls, "libssl refused a connection: \(reason)")
+            case .library(let reason): return fail(.dtls, "libssl refused a connection: \(reason)", now: now)
             }
         }
         let early = earlyDatagrams
@@ -56,7 +58,7 @@ extension PeerConnection {
                 outbound = try SRTPSendContext(keys.outbound, profile: keys.profile)
                 inbound = try SRTPReceiveContext(keys.inbound, profile: keys.profile)
             } catch {
-                return fail(.dtls, "the agreed SRTP keys are not usable")
+                return fail(.dtls, "the agreed SRTP keys are not usable", now: now)
             }
             phase = .connected
             profile = keys.profile
@@ -64,15 +66,16 @@ extension PeerConnection {
             nextReport = now + Self.firstReportDelay
             events.append(.dtlsConnected(keys.profile))
             events.append(.connected)
+            startChannels(now: now)
         case .applicationData(let data):
-            events.append(.applicationData(data))
+            take(applicationData: data, now: now)
         case .closed:
             guard phase != .closed else { return }
             events.append(.closed)
             collectDTLSTransmits()
-            end(as: .closed)
+            end(as: .closed, now: now)
         case .failed(let failure):
-            fail(.dtls, failure.reason)
+            fail(.dtls, failure.reason, now: now)
         }
     }
 
@@ -87,19 +90,21 @@ extension PeerConnection {
     }
 
     /// An ICE failure may be mended by a restart of the peer's; anything else is the end.
-    private mutating func fail(_ failed: PeerPhase, _ reason: String) {
+    private mutating func fail(_ failed: PeerPhase, _ reason: String, now: Instant) {
         guard !isOver else { return }
         events.append(.failed(phase: failed, reason: reason))
         collectDTLSTransmits()
-        if failed == .ice { path = nil } else { end(as: .failed) }
+        if failed == .ice { path = nil } else { end(as: .failed, now: now) }
     }
 
-    mutating func end(as last: PeerPhase) {
+    mutating func end(as last: PeerPhase, now: Instant) {
         phase = last
         path = nil
         nextReport = nil
         dtlsDeadline = nil
         earlyDatagrams = []
+        // Whoever hears of the end of the peer needs no word of each channel.
+        channels?.abort(now: now)
         ice.close()
         while ice.pollEvent() != nil {}
     }

@@ -19,15 +19,22 @@ package struct PeerConnection: ~Copyable {
         package var ice: ICEAgent.Configuration
         /// What ``PeerConnection/deliversReceivedMedia`` begins with.
         package var deliversReceivedMedia: Bool
+        /// Data channels, where both descriptions have a section for them; nil for none.
+        package var dataChannels: DataChannelLimits? {
+            get { capabilities.dataChannels }
+            set { capabilities.dataChannels = newValue }
+        }
 
         package init(
             role: Role, capabilities: MediaCapabilities = MediaCapabilities(),
-            ice: ICEAgent.Configuration? = nil, deliversReceivedMedia: Bool = false
+            ice: ICEAgent.Configuration? = nil, deliversReceivedMedia: Bool = false,
+            dataChannels: DataChannelLimits? = nil
         ) {
             self.role = role
             self.capabilities = capabilities
             self.ice = ice ?? ICEAgent.Configuration(role: role == .offerer ? .controlling : .controlled)
             self.deliversReceivedMedia = deliversReceivedMedia
+            if let dataChannels { self.capabilities.dataChannels = dataChannels }
         }
     }
 
@@ -41,8 +48,18 @@ package struct PeerConnection: ~Copyable {
         /// The peer cannot go on without a key frame.
         case keyFrameRequested
         case rtpReceived(ReceivedPacket)
-        /// A DTLS record's content, for SCTP.
-        case applicationData([UInt8])
+        /// The SCTP association is up: channels may be used, answered or not.
+        case sctpConnected
+        /// The association did not come up, or is over; every channel's end came before. Media is not touched by it.
+        case sctpEnded(reason: String)
+        /// The peer opened a channel, or answered our opening of one, by an acknowledgement or by its first message.
+        case dataChannelOpened(DataChannelID, DataChannelSettings, isIncoming: Bool)
+        case dataChannelMessage(DataChannelID, DataChannelMessage)
+        /// Less waits to be sent than before: a channel whose sending failed with ``DataChannelError/bufferFull``, or would have
+        /// soon, can go on.
+        case dataChannelBufferLow(DataChannelID)
+        /// By either side, or with the association. Nothing more comes of this channel.
+        case dataChannelClosed(DataChannelID)
         /// It will not come up, or will not come back: `phase` tells where it was.
         case failed(phase: PeerPhase, reason: String)
         /// The peer said goodbye.
@@ -92,9 +109,13 @@ package struct PeerConnection: ~Copyable {
     var audio: RTPSendStream?
     var sendsVideo = false
     var sendsAudio = false
+    /// Of the picture that we send; nil while we send none.
+    package internal(set) var videoCodec: MediaCodec?
     /// A decoder can begin only with a key frame.
     var hasSentKeyFrame = false
     var transportSequenceNumber: UInt16 = 0
+    /// The SCTP association and its channels; nil where none are configured.
+    var channels: DataChannels?
     var receivedVideo: InboundStream?
     var receivedAudio: InboundStream?
     /// The SSRC of our reports where we send nothing.
@@ -125,6 +146,7 @@ package struct PeerConnection: ~Copyable {
         self.context = context
         self.random = random
         ice = ICEAgent(configuration: configuration.ice, random: random)
+        channels = configuration.dataChannels.map { DataChannels(limits: $0) }
         negotiation = OfferAnswer(capabilities: configuration.capabilities, random: random)
         reportSSRC = SSRC(random.uint32() | 1)
         createdAt = now
@@ -158,6 +180,7 @@ package struct PeerConnection: ~Copyable {
         guard phase != .closed else { return nil }
         var earliest = ice.deadline ?? .distantFuture
         if let deadline = dtlsDeadline { earliest = min(earliest, deadline) }
+        if path != nil, let deadline = channelsDeadline { earliest = min(earliest, deadline) }
         if path != nil, let nextReport { earliest = min(earliest, nextReport) }
         if path != nil, let deadline = receivedVideo?.missing.deadline { earliest = min(earliest, deadline) }
         return earliest == .distantFuture ? nil : earliest
@@ -167,6 +190,7 @@ package struct PeerConnection: ~Copyable {
         guard phase != .closed else { return }
         ice.handleTimeout(now: now)
         dtls?.handleTimeout(now: now)
+        channels?.handleTimeout(now: now)
         takeOutputs(now: now)
         guard phase == .connected, path != nil else { return }
         if let due = nextReport, due <= now {
@@ -179,10 +203,14 @@ package struct PeerConnection: ~Copyable {
     /// Says goodbye, RTCP BYE and close_notify, and ends everything.
     package mutating func close(now: Instant) {
         guard phase != .closed else { return }
-        if phase == .connected { sendGoodbye() }
+        if phase == .connected {
+            sendGoodbye()
+            channels?.abort(now: now)
+            sendChannelPackets()
+        }
         dtls?.close()
         collectDTLSTransmits()
-        end(as: .closed)
+        end(as: .closed, now: now)
     }
 
     package var statistics: PeerStatistics {
@@ -197,7 +225,7 @@ package struct PeerConnection: ~Copyable {
             profile: profile, video: video?.statistics, audio: audio?.statistics,
             receivedVideo: receivedVideo?.summary, receivedAudio: receivedAudio?.summary,
             keyFrameRequests: keyFrameRequests, estimatedBitRate: estimatedBitRate, bytesSent: bytesSent,
-            packetsSent: packetsSent, datagramsRefused: datagramsRefused)
+            packetsSent: packetsSent, datagramsRefused: datagramsRefused, sctp: sctpStatistics)
     }
 
     private func duration(from start: Instant?, to end: Instant?) -> Duration? {

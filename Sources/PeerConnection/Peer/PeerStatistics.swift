@@ -31,6 +31,8 @@ package struct PeerStatistics: Sendable {
     package var bytesSent: UInt64
     package var packetsSent: UInt64
     package var datagramsRefused: UInt64
+    /// Nil where data channels are not configured.
+    package var sctp: SCTPStatistics?
 }
 
 /// What is known of one inbound stream.

@@ -1,8 +1,10 @@
 package import Core
 
 /// One frame of picture or sound on its stage's clock, ready to be sent to any number of viewers.
+///
+/// A picture may come in several frames of one ``rtpTimestamp``, one behind the other: only the last of them ``endsPicture``.
 package struct MediaFrame: Sendable {
-    package let kind: MediaKind
+    package let codec: MediaCodec
     package let payloads: PacketizedPayloads
     /// The stage's clock in units of ``MediaKind/clockRateHz``; each viewer's stream adds an offset of its own.
     package let rtpTimestamp: UInt32
@@ -12,16 +14,21 @@ package struct MediaFrame: Sendable {
     package let epoch: UInt32
     /// When the frame entered the encoder, for the frame-in to last-packet-out histogram.
     package let capturedAt: Instant
+    /// False where more of the same picture follows. The last packet of a picture carries the marker. Of no meaning for sound.
+    package let endsPicture: Bool
+
+    package var kind: MediaKind { codec.kind }
 
     package init(
-        kind: MediaKind, payloads: PacketizedPayloads, rtpTimestamp: UInt32, presentationTime: Instant, epoch: UInt32,
-        capturedAt: Instant
+        codec: MediaCodec, payloads: PacketizedPayloads, rtpTimestamp: UInt32, presentationTime: Instant, epoch: UInt32,
+        capturedAt: Instant, endsPicture: Bool = true
     ) {
-        self.kind = kind
+        self.codec = codec
         self.payloads = payloads
         self.rtpTimestamp = rtpTimestamp
         self.presentationTime = presentationTime
         self.epoch = epoch
         self.capturedAt = capturedAt
+        self.endsPicture = endsPicture
     }
 }

@@ -9,7 +9,8 @@ package final class PacketizedPayloads: Sendable {
     package let payloadSize: Int
     /// How many payloads there are.
     package let count: Int
-    /// True where a decoder can start with this frame. Always true of sound.
+    /// True where a decoder can start with this frame: of a key picture that comes in several frames, the first. Always true
+    /// of sound.
     package let isKeyFrame: Bool
 
     /// Payloads of `payloadSize` bytes each lie back to back in `storage`; the last takes what is left.

@@ -26,7 +26,8 @@ package struct RTPSendStream: Sendable {
     private var retransmissionHeader: RTPHeaderTemplate?
     private var nextSequenceNumber: UInt16
     private var nextRetransmissionSequenceNumber: UInt16
-    private var ring = RetransmissionRing()
+    /// Nil before the first packet that may be asked for again.
+    private var ring: RetransmissionRing?
     /// Maps the RTP clock to the media clock, from the frame written last.
     private var lastFrame: (timestamp: UInt32, presentationTime: Instant)?
     var sentReports = SentReports()
@@ -77,8 +78,9 @@ package struct RTPSendStream: Sendable {
         guard buffer.count >= header.length, packetIndex >= 0, packetIndex < frame.payloads.count else { return 0 }
         let timestamp = frame.rtpTimestamp &+ timestampOffset
         let sequenceNumber = nextSequenceNumber
-        // RFC 7741 §4.1: the marker ends a picture. In Opus it would start a talk spurt, and ours never pauses (RFC 7587 §4.1).
-        let marker = kind == .video && packetIndex == frame.payloads.count - 1
+        // RFC 7741 §4.1 and RFC 6184 §5.1: the marker ends a picture. In Opus it would start a talk spurt, and ours never pauses
+        // (RFC 7587 §4.1).
+        let marker = kind == .video && frame.endsPicture && packetIndex == frame.payloads.count - 1
         unsafe header.write(
             marker: marker, sequenceNumber: sequenceNumber, timestamp: timestamp, absoluteSendTime: absoluteSendTime,
             transportSequenceNumber: transportSequenceNumber, into: buffer)
@@ -87,7 +89,8 @@ package struct RTPSendStream: Sendable {
         statistics.packetsSent &+= 1
         statistics.payloadBytesSent &+= UInt64(frame.payloads.range(of: packetIndex).count)
         if retransmissionHeader != nil {
-            ring.append(
+            if ring == nil { ring = RetransmissionRing(for: frame.codec) }
+            ring?.append(
                 RetransmissionRing.Entry(
                     payloads: frame.payloads, payloadIndex: packetIndex, timestamp: timestamp,
                     sequenceNumber: sequenceNumber, marker: marker, retransmittedAt: nil))
@@ -119,7 +122,7 @@ package struct RTPSendStream: Sendable {
         statistics.packetsNacked &+= UInt64(lost.count)
         guard retransmissionHeader != nil else { return [] }
         return lost.filter {
-            ring.grant($0, roundTripTime: roundTripTime ?? statistics.roundTripTime ?? .zero, now: now)
+            ring?.grant($0, roundTripTime: roundTripTime ?? statistics.roundTripTime ?? .zero, now: now) ?? false
         }
     }
 
@@ -130,7 +133,7 @@ package struct RTPSendStream: Sendable {
         of sequenceNumber: UInt16, into buffer: UnsafeMutableRawBufferPointer, absoluteSendTime: UInt32,
         transportSequenceNumber: UInt16 = 0
     ) -> Int {
-        guard let header = retransmissionHeader, let entry = ring.entry(sequenceNumber) else { return 0 }
+        guard let header = retransmissionHeader, let entry = ring?.entry(sequenceNumber) else { return 0 }
         let range = entry.payloads.range(of: entry.payloadIndex)
         let payloadOffset = header.length + 2
         guard buffer.count >= payloadOffset + range.count else { return 0 }

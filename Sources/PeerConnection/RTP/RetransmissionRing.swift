@@ -5,8 +5,10 @@ internal import Core
 /// Holds no bytes of its own: an entry points at the payloads that all viewers share. A receiver that asks too often gets what
 /// the budget allows: NACKs must not turn a viewer into an amplifier.
 struct RetransmissionRing: Sendable {
-    /// Packets; about three seconds of 1 Mbit/s. A power of two, so that a sequence number's low bits are its slot.
-    static let capacity = 512
+    /// Packets; about three seconds of 1 Mbit/s.
+    static let defaultCapacity = 512
+    /// What a joiner of a camera's H.264 is sent at once fits (1 MiB), so that none of it is forgotten before it is missed.
+    static let passedThroughCapacity = 1024
     /// Bytes that may be retransmitted at once; refilled by half of what is sent. A key frame that was lost whole fits.
     static let maximumBudget = 96 * 1024
     /// The same packet is not sent again sooner than this, nor sooner than a round trip.
@@ -21,18 +23,24 @@ struct RetransmissionRing: Sendable {
         var retransmittedAt: Instant?
     }
 
+    /// A power of two, so that a sequence number's low bits are its slot.
+    let capacity: Int
     private var entries: [Entry?] = []
     private var budget = maximumBudget
 
+    init(for codec: MediaCodec = .vp8) {
+        capacity = codec == .h264 ? Self.passedThroughCapacity : Self.defaultCapacity
+    }
+
     mutating func append(_ entry: Entry) {
-        if entries.isEmpty { entries = Array(repeating: nil, count: Self.capacity) }
-        entries[Int(entry.sequenceNumber) % Self.capacity] = entry
+        if entries.isEmpty { entries = Array(repeating: nil, count: capacity) }
+        entries[Int(entry.sequenceNumber) % capacity] = entry
         budget = min(budget + entry.payloads.range(of: entry.payloadIndex).count / 2, Self.maximumBudget)
     }
 
     /// The packet, where it is still remembered.
     func entry(_ sequenceNumber: UInt16) -> Entry? {
-        guard !entries.isEmpty, let entry = entries[Int(sequenceNumber) % Self.capacity],
+        guard !entries.isEmpty, let entry = entries[Int(sequenceNumber) % capacity],
             entry.sequenceNumber == sequenceNumber
         else { return nil }
         return entry
@@ -46,7 +54,7 @@ struct RetransmissionRing: Sendable {
         guard size <= budget else { return false }
         budget -= size
         entry.retransmittedAt = now
-        entries[Int(sequenceNumber) % Self.capacity] = entry
+        entries[Int(sequenceNumber) % capacity] = entry
         return true
     }
 }

@@ -100,6 +100,22 @@ extension MediaDescription {
         return repair?.payloadType
     }
 
+    /// What `a=fmtp` says of a payload type; nil where it says nothing.
+    func formatParameters(_ payloadType: UInt8) -> Substring? {
+        for attribute in attributes where attribute.name == "fmtp" {
+            guard let value = attribute.value, let space = value.firstIndex(of: " "),
+                UInt8(value[..<space]) == payloadType
+            else { continue }
+            return value[value.index(after: space)...]
+        }
+        return nil
+    }
+
+    /// The H.264 format of a payload type.
+    func h264Format(_ payloadType: UInt8) -> H264Format {
+        formatParameters(payloadType).map { H264Format(parameters: $0) } ?? .unspecified
+    }
+
     /// Which feedback the peer takes for a payload type: `nack`, `nack pli`, `ccm fir`…
     func feedback(_ payloadType: UInt8) -> Set<String> {
         var kinds: Set<String> = []

@@ -1,19 +1,35 @@
 extension OfferAnswer {
-    /// Describes an accepted section, in the answer to `section` or as an offer of our own.
-    func describe(
-        _ negotiated: NegotiatedMedia, in section: MediaDescription, transport: LocalTransport, setup: DTLSSetup,
-        includesCandidates: Bool
-    ) -> MediaDescription {
-        let codec: MediaCodec = negotiated.kind == .video ? .vp8 : .opus
-        let payloadType = negotiated.sending?.payloadType ?? negotiated.receiving?.payloadType
+    /// A payload type as a description of ours writes it, with the one that repairs it.
+    struct Format {
+        var codec: MediaCodec
+        var payloadType: UInt8
+        var repair: UInt8?
+        /// Of no meaning but for H.264.
+        var h264 = H264Format.offered
+    }
+
+    /// The format that the answer to `section` names.
+    func answered(_ negotiated: NegotiatedMedia, in section: MediaDescription) -> Format {
         let repair =
             negotiated.sending?.retransmission?.payloadType ?? negotiated.receiving?.retransmissionPayloadType
+        if let payloadType = negotiated.sending?.payloadType ?? negotiated.receiving?.payloadType,
+            let codec = negotiated.sending?.codec ?? negotiated.receiving?.codec
+        {
+            return Format(
+                codec: codec, payloadType: payloadType, repair: repair, h264: section.h264Format(payloadType))
+        }
         // An inactive section still names the codec: the offer has it, else the section would have been refused.
-        let type =
-            payloadType
-            ?? section.rtpMaps.first { $0.isCodec(codec.rawValue, clockRateHz: negotiated.kind.clockRateHz) }?
-            .payloadType
-            ?? 0
+        let choice = choose(in: section, kind: negotiated.kind, sends: false, follows: .ourPreference)
+        let type = choice?.payloadType ?? 0
+        return Format(
+            codec: choice?.codec ?? .opus, payloadType: type, repair: repair, h264: section.h264Format(type))
+    }
+
+    /// Describes an accepted section, in the answer to `section` or as an offer of our own.
+    func describe(
+        _ negotiated: NegotiatedMedia, as formats: [Format], in section: MediaDescription, transport: LocalTransport,
+        setup: DTLSSetup, includesCandidates: Bool
+    ) -> MediaDescription {
         var attributes = [SDPAttribute("rtcp", "9 IN IP4 0.0.0.0")]
         attributes += transportAttributes(transport, setup: setup)
         if !negotiated.mid.isEmpty { attributes.append(SDPAttribute("mid", negotiated.mid)) }
@@ -27,17 +43,13 @@ extension OfferAnswer {
         }
         attributes.append(SDPAttribute("rtcp-mux"))
         if negotiated.reducedSizeRTCP { attributes.append(SDPAttribute("rtcp-rsize")) }
-        attributes += codecAttributes(codec, type: type, repair: repair, negotiated: negotiated)
+        for format in formats { attributes += codecAttributes(format, negotiated: negotiated) }
         attributes += sourceAttributes(negotiated)
-        if includesCandidates {
-            attributes += transport.candidates.map { line in
-                SDPAttribute("candidate", line.hasPrefix("candidate:") ? String(line.dropFirst(10)) : line)
-            }
-            if transport.endOfCandidates { attributes.append(SDPAttribute("end-of-candidates")) }
-        }
+        if includesCandidates { attributes += candidateAttributes(transport) }
         return MediaDescription(
             media: section.media, port: 9, transportProtocol: section.transportProtocol,
-            formats: [String(type)] + (repair.map { [String($0)] } ?? []), connection: "IN IP4 0.0.0.0",
+            formats: formats.flatMap { [$0.payloadType] + ($0.repair.map { [$0] } ?? []) }.map(String.init),
+            connection: "IN IP4 0.0.0.0",
             attributes: attributes)
     }
 
@@ -56,17 +68,27 @@ extension OfferAnswer {
             connection: "IN IP4 0.0.0.0", attributes: attributes)
     }
 
-    private func transportAttributes(_ transport: LocalTransport, setup: DTLSSetup) -> [SDPAttribute] {
-        [
-            SDPAttribute("ice-ufrag", transport.usernameFragment), SDPAttribute("ice-pwd", transport.password),
-            SDPAttribute("ice-options", "trickle"), SDPAttribute("fingerprint", transport.fingerprint.attributeValue),
-            SDPAttribute("setup", setup.rawValue),
-        ]
+    func candidateAttributes(_ transport: LocalTransport) -> [SDPAttribute] {
+        let candidates = transport.candidates.map { line in
+            SDPAttribute("candidate", line.hasPrefix("candidate:") ? String(line.dropFirst(10)) : line)
+        }
+        return candidates + (transport.endOfCandidates ? [SDPAttribute("end-of-candidates")] : [])
     }
 
-    private func codecAttributes(
-        _ codec: MediaCodec, type: UInt8, repair: UInt8?, negotiated: NegotiatedMedia
-    ) -> [SDPAttribute] {
+    func transportAttributes(_ transport: LocalTransport, setup: DTLSSetup) -> [SDPAttribute] {
+        var attributes = [
+            SDPAttribute("ice-ufrag", transport.usernameFragment), SDPAttribute("ice-pwd", transport.password),
+        ]
+        // An offer with all its candidates leads to an answer with all of the peer's: a stack that believes in trickling answers at
+        // once, and a robot has no way to send the rest.
+        if setup != .actpass || !transport.endOfCandidates { attributes.append(SDPAttribute("ice-options", "trickle")) }
+        attributes.append(SDPAttribute("fingerprint", transport.fingerprint.attributeValue))
+        attributes.append(SDPAttribute("setup", setup.rawValue))
+        return attributes
+    }
+
+    private func codecAttributes(_ format: Format, negotiated: NegotiatedMedia) -> [SDPAttribute] {
+        let (codec, type) = (format.codec, format.payloadType)
         let clockRateHz = codec.kind.clockRateHz
         var attributes = [
             SDPAttribute("rtpmap", "\(type) \(codec.rawValue)/\(clockRateHz)\(codec == .opus ? "/2" : "")")
@@ -74,8 +96,12 @@ extension OfferAnswer {
         let feedback = negotiated.sending?.feedback ?? negotiated.receiving?.feedback ?? []
         attributes += feedback.sorted().map { SDPAttribute("rtcp-fb", "\(type) \($0)") }
         // RFC 7587 §6.1: in-band FEC may be sent to us; what we send follows the same wish of the peer.
-        if codec == .opus { attributes.append(SDPAttribute("fmtp", "\(type) minptime=10;useinbandfec=1")) }
-        if let repair {
+        switch codec {
+        case .opus: attributes.append(SDPAttribute("fmtp", "\(type) minptime=10;useinbandfec=1"))
+        case .h264: attributes.append(SDPAttribute("fmtp", "\(type) \(format.h264.parameters)"))
+        case .vp8: break
+        }
+        if let repair = format.repair {
             attributes.append(SDPAttribute("rtpmap", "\(repair) rtx/\(clockRateHz)"))
             attributes.append(SDPAttribute("fmtp", "\(repair) apt=\(type)"))
         }

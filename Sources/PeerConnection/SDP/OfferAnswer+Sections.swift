@@ -3,50 +3,88 @@ extension OfferAnswer {
     func negotiate(
         _ section: MediaDescription, index: Int, after earlier: [NegotiatedSection]
     ) -> NegotiatedSection {
+        if section.media == MediaDescription.application {
+            return negotiate(application: section, index: index, after: earlier)
+        }
         guard let kind = section.kind else { return .rejected(reason: "media type \(section.media) is not supported") }
         let others = earlier.compactMap(\.media).filter { $0.kind == kind }
         return negotiate(
             section, kind: kind, index: index,
             maySend: capabilities.sends(kind) && !others.contains { $0.sending != nil },
-            mayReceive: capabilities.receives(kind) && !others.contains { $0.receiving != nil })
+            mayReceive: capabilities.receives(kind) && !others.contains { $0.receiving != nil },
+            follows: .ourPreference)
+    }
+
+    /// Whose order of codecs counts.
+    enum CodecOrder {
+        /// In answers of ours.
+        case ourPreference
+        /// In answers of the peer's.
+        case theirPreference
+    }
+
+    /// Picks the codec and its payload type.
+    /// - Parameter sends: we would send it, so the format must take what we have.
+    func choose(
+        in section: MediaDescription, kind: MediaKind, sends: Bool, follows order: CodecOrder
+    ) -> (codec: MediaCodec, payloadType: UInt8)? {
+        let codecs = capabilities.codecs(kind)
+        var choices: [(codec: MediaCodec, payloadType: UInt8, rank: Int)] = []
+        for (place, map) in section.rtpMaps.enumerated() {
+            guard let preference = codecs.firstIndex(where: { map.isCodec($0.rawValue, clockRateHz: kind.clockRateHz) })
+            else { continue }
+            var rank = order == .ourPreference ? preference * 2 : place * 2
+            if codecs[preference] == .h264 {
+                let format = section.h264Format(map.payloadType)
+                guard format.takesOurs || !sends else { continue }
+                if !format.takesOurs || format.profile != .constrainedBaseline { rank += 1 }
+            }
+            choices.append((codecs[preference], map.payloadType, rank))
+        }
+        // The first of the best.
+        guard let best = choices.map(\.rank).min(), let choice = choices.first(where: { $0.rank == best }) else {
+            return nil
+        }
+        return (choice.codec, choice.payloadType)
     }
 
     /// Reads one section of a peer's offer or answer against what we are willing to do in it.
     func negotiate(
-        _ section: MediaDescription, kind: MediaKind, index: Int, maySend: Bool, mayReceive: Bool
+        _ section: MediaDescription, kind: MediaKind, index: Int, maySend: Bool, mayReceive: Bool,
+        follows order: CodecOrder
     ) -> NegotiatedSection {
         guard section.transportProtocol.hasSuffix("RTP/SAVPF") else {
             return .rejected(reason: "transport \(section.transportProtocol) is not supported")
         }
         guard section.has("rtcp-mux") else { return .rejected(reason: "RTCP on a port of its own is not supported") }
-        let codec: MediaCodec = kind == .video ? .vp8 : .opus
-        let maps = section.rtpMaps
-        guard let map = maps.first(where: { $0.isCodec(codec.rawValue, clockRateHz: kind.clockRateHz) }) else {
-            return .rejected(reason: "\(codec.rawValue) is not among its codecs")
-        }
-        let retransmission = kind == .video ? section.retransmissionPayloadType(of: map.payloadType) : nil
         let remote = section.direction
         let direction = MediaDirection(sends: maySend && remote.receives, receives: mayReceive && remote.sends)
+        guard
+            let (codec, payloadType) = choose(in: section, kind: kind, sends: direction.sends, follows: order)
+        else {
+            let names = capabilities.codecs(kind).map(\.rawValue).joined(separator: " nor ")
+            return .rejected(reason: "\(names) is not among its codecs in a form that we speak")
+        }
+        let retransmission = kind == .video ? section.retransmissionPayloadType(of: payloadType) : nil
         let extensions = accepted(section.headerExtensions, kind: kind, direction: direction)
         var media = NegotiatedMedia(
             index: index, mid: section.mid ?? "", kind: kind,
             direction: direction, extensions: extensions, reducedSizeRTCP: section.has("rtcp-rsize"))
-        let offered = section.feedback(map.payloadType)
+        let offered = section.feedback(payloadType)
         if media.direction.sends {
             let repair: RTPSendStream.Retransmission? = retransmission.flatMap {
                 guard offered.contains("nack") else { return nil }
                 return RTPSendStream.Retransmission(ssrc: identity.videoRetransmission, payloadType: $0)
             }
             media.sending = NegotiatedMedia.Sending(
-                codec: codec, payloadType: map.payloadType, ssrc: identity.ssrc(kind), retransmission: repair,
-                feedback: acceptedFeedback(offered, kind: kind, repairs: repair != nil, extensions: extensions))
+                codec: codec, payloadType: payloadType, ssrc: identity.ssrc(kind), retransmission: repair,
+                feedback: feedbackTaken(offered, kind: kind, repairs: repair != nil, extensions: extensions))
         }
         if media.direction.receives {
             media.receiving = NegotiatedMedia.Receiving(
-                codec: codec, payloadType: map.payloadType, retransmissionPayloadType: retransmission,
+                codec: codec, payloadType: payloadType, retransmissionPayloadType: retransmission,
                 sources: section.sources, retransmissionSources: section.retransmissionSources, cname: section.cname,
-                feedback: acceptedFeedback(
-                    offered, kind: kind, repairs: retransmission != nil, extensions: extensions))
+                feedback: feedbackGiven(offered, kind: kind, extensions: extensions))
         }
         return .media(media)
     }
@@ -61,8 +99,9 @@ extension OfferAnswer {
             audioLevel: kind == .audio && direction.receives ? offered.audioLevel : nil)
     }
 
-    /// The feedback that we act on. NACK only where an RTX stream can carry the repair: see ``RTPSendStream/handleNACK(_:roundTripTime:now:)``.
-    private func acceptedFeedback(
+    /// The feedback on what we send that we act on. NACK only where an RTX stream can carry the repair: see
+    /// ``RTPSendStream/handleNACK(_:roundTripTime:now:)``.
+    private func feedbackTaken(
         _ offered: Set<String>, kind: MediaKind, repairs: Bool, extensions: RTPHeaderExtensionIDs
     ) -> Set<String> {
         var understood: Set<String> = extensions.transportSequenceNumber == nil ? [] : ["transport-cc"]
@@ -74,6 +113,16 @@ extension OfferAnswer {
         }
         return understood.intersection(offered)
     }
+
+    /// The feedback on what we receive that we send. NACK without an RTX stream too: the peer knows how it repairs. No estimates of
+    /// the bit rate.
+    private func feedbackGiven(
+        _ offered: Set<String>, kind: MediaKind, extensions: RTPHeaderExtensionIDs
+    ) -> Set<String> {
+        var given: Set<String> = extensions.transportSequenceNumber == nil ? [] : ["transport-cc"]
+        if kind == .video { given.formUnion(["nack", "nack pli", "ccm fir"]) }
+        return given.intersection(offered)
+    }
 }
 
 extension RemoteTransport {
@@ -82,7 +131,7 @@ extension RemoteTransport {
     /// It is that of the first accepted section of the BUNDLE group: aiortc 1.9 gives every section credentials of its own, and
     /// expects exactly this choice (RFC 9143 §7.3.2). A section that says nothing takes from another of its group, then from the session.
     init(
-        _ description: SessionDescription, bundle: [String], accepted: [NegotiatedMedia], tag: String?
+        _ description: SessionDescription, bundle: [String], first: Int, tag: String?
     ) throws(NegotiationError) {
         var sections: [MediaDescription] = []
         if let tag {
@@ -90,8 +139,8 @@ extension RemoteTransport {
             for mid in group.prefix(SessionDescription.maximumMedia) {
                 sections += description.media.filter { $0.mid == mid }
             }
-        } else if let first = accepted.first {
-            sections = [description.media[first.index]]
+        } else if description.media.indices.contains(first) {
+            sections = [description.media[first]]
         }
         let source = sections.first { $0.has("ice-ufrag") } ?? sections.first
         func value(_ name: String) -> String? {

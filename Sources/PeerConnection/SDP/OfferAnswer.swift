@@ -57,7 +57,7 @@ package struct OfferAnswer: Sendable {
         for (index, section) in offer.media.enumerated() {
             // Everything shares one transport: without BUNDLE a second section has nowhere to go.
             let isBundled = section.mid.map(bundle.contains) ?? false
-            if !isBundled, !bundle.isEmpty || sections.contains(where: { $0.media != nil }) {
+            if !isBundled, !bundle.isEmpty || sections.contains(where: { $0.index != nil }) {
                 sections.append(.rejected(reason: "not part of the BUNDLE group"))
             } else if section.port == 0, !section.has("bundle-only") {
                 sections.append(.rejected(reason: "disabled in the offer"))
@@ -65,8 +65,8 @@ package struct OfferAnswer: Sendable {
                 sections.append(negotiate(section, index: index, after: sections))
             }
         }
-        let accepted = sections.compactMap(\.media)
-        guard !accepted.isEmpty else {
+        let accepted = sections.filter { $0.index != nil }
+        guard let first = accepted.first?.index else {
             let reasons = sections.enumerated().compactMap { index, section -> String? in
                 guard case .rejected(let reason) = section else { return nil }
                 return "section \(index): \(reason)"
@@ -74,7 +74,7 @@ package struct OfferAnswer: Sendable {
             throw NegotiationError(.nothingInCommon, reasons.isEmpty ? "no media" : reasons.joined(separator: "; "))
         }
         let acceptedBundle = bundle.filter { mid in accepted.contains { $0.mid == mid } }
-        let remote = try RemoteTransport(offer, bundle: bundle, accepted: accepted, tag: acceptedBundle.first)
+        let remote = try RemoteTransport(offer, bundle: bundle, first: first, tag: acceptedBundle.first)
         let setup = localSetup(against: remote.setup)
         try checkAssociation(remote, setup)
         return NegotiatedSession(remote: remote, localSetup: setup, sections: sections, bundle: acceptedBundle)
@@ -89,18 +89,22 @@ package struct OfferAnswer: Sendable {
             attributes.append(SDPAttribute("group", "BUNDLE " + session.bundle.joined(separator: " ")))
         }
         attributes.append(SDPAttribute("msid-semantic", "WMS *"))
-        let tag = session.sections.lazy.compactMap(\.media).first { media in
-            session.bundle.first.map { $0 == media.mid } ?? true
-        }
+        let tag = session.transportSection?.index
         var media: [MediaDescription] = []
         for (section, result) in zip(offer.media, session.sections) {
             switch result {
             case .rejected: media.append(rejection(of: section, transport: transport, setup: session.localSetup))
+            case .application(let application):
+                media.append(
+                    describe(
+                        application, in: section, transport: transport, setup: session.localSetup,
+                        includesCandidates: application.index == tag))
             case .media(let negotiated):
                 media.append(
                     describe(
-                        negotiated, in: section, transport: transport, setup: session.localSetup,
-                        includesCandidates: negotiated.index == tag?.index))
+                        negotiated, as: [answered(negotiated, in: section)], in: section, transport: transport,
+                        setup: session.localSetup,
+                        includesCandidates: negotiated.index == tag))
             }
         }
         agreed = session

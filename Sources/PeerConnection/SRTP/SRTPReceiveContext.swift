@@ -11,8 +11,13 @@ internal import CSRTP
     /// Packets that may arrive late and still pass (RFC 3711 §3.3.2 asks for at least 64).
     private static let replayWindow: UInt = 128
 
-    /// Started once a process; libsrtp2 tests its ciphers then.
+    /// Started once a process, by ``startLibrary()``; libsrtp2 tests its ciphers then.
     private static let libraryStatus = srtp_init()
+
+    /// Starts the library now, so that the first peer's handshake does not wait for its tests (150 ms on a busy machine).
+    static func startLibrary() {
+        _ = libraryStatus
+    }
 
     package let profile: SRTPProfile
     private let session: srtp_t
