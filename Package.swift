@@ -120,7 +120,9 @@ let package = Package(
         tests("TURNServer", ["TURNClient", "Core"]),
         tests("PeerConnection", ["TURNClient", "Core", "CSRTP"]),
         tests("MediaPipeline", ["PeerConnection", "Networking", "Core"]),
-        tests("MediaLoop", ["MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "Networking", "Core"]),
+        tests(
+            "MediaLoop",
+            ["PeerSupport", "MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "Networking", "Core"]),
         tests("Networking", ["WebServer", "Core"]),
         tests("WebServer", ["Networking", "Core"]),
         tests("Conversation", ["MediaPipeline", "WebServer", "Networking", "PeerConnection", "Core"]),

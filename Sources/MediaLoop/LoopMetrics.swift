@@ -15,6 +15,15 @@ struct LoopMetrics: Sendable {
     let keyFrameRequests: Counter
     let relayLost: Counter
     let microphonePackets: Counter
+    let picturesTooLarge: Counter
+    let channelsOpened: Counter
+    let channelMessagesReceived: Counter
+    let channelMessagesSent: Counter
+    let channelMessagesCongested: Counter
+    let channelMessagesTooLarge: Counter
+    let channelMessagesUnaddressed: Counter
+    let channelMessagesOverRate: Counter
+    let channelMessagesOutdated: Counter
     let viewers: Gauge
 
     init(_ registry: MetricsRegistry) {
@@ -41,6 +50,26 @@ struct LoopMetrics: Sendable {
         relayLost = registry.counter("avatar_relay_lost_total", help: "Times the external relay's allocation was lost.")
         microphonePackets = registry.counter(
             "avatar_microphone_packets_total", help: "Packets of sound received from viewers that are listened to.")
+        func dropped(_ reason: String) -> Counter {
+            registry.counter(
+                "avatar_channel_dropped_total", help: "Viewers' data channel messages that were dropped, either way.",
+                labels: ["reason": reason])
+        }
+        func messages(_ direction: String) -> Counter {
+            registry.counter(
+                "avatar_channel_messages_total", help: "Messages over viewers' data channels.",
+                labels: ["direction": direction])
+        }
+        picturesTooLarge = registry.counter(
+            "avatar_pictures_too_large_total", help: "Encoded pictures that no send batch could hold.")
+        channelsOpened = registry.counter("avatar_channels_total", help: "Data channels that viewers opened.")
+        channelMessagesReceived = messages("received")
+        channelMessagesSent = messages("sent")
+        channelMessagesCongested = dropped("too much waits")
+        channelMessagesTooLarge = dropped("too large")
+        channelMessagesUnaddressed = dropped("no channel")
+        channelMessagesOverRate = dropped("too many a second")
+        channelMessagesOutdated = dropped("outdated")
         viewers = registry.gauge("avatar_viewers", help: "Viewers at the moment.")
     }
 }

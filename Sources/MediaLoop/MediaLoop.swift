@@ -93,12 +93,19 @@ package final class MediaLoop: MediaFrameSink, Sendable {
     }
 
     /// Makes a stage known. The closures are called on the loop's thread and must return at once.
+    /// - Parameters:
+    ///   - videoCodecs: which codecs the next viewer may have, the one that costs least first.
+    ///   - keyFrameRequested: a viewer of this codec cannot go on without a key frame.
+    ///   - viewersChanged: told after every change of who watches.
     package func addStage(
-        _ id: StageID, keyFrameRequested: @escaping @Sendable () -> Void,
-        viewerCountChanged: @escaping @Sendable (Int) -> Void
+        _ id: StageID, videoCodecs: @escaping @Sendable () -> [MediaCodec] = { [.vp8] },
+        keyFrameRequested: @escaping @Sendable (MediaCodec) -> Void,
+        viewersChanged: @escaping @Sendable (StageViewers) -> Void
     ) {
         post {
-            $0.stages[id] = StageFanOut(keyFrameRequested: keyFrameRequested, viewerCountChanged: viewerCountChanged)
+            $0.stages[id] = StageFanOut(
+                StageFanOut.Callbacks(
+                    videoCodecs: videoCodecs, keyFrameRequested: keyFrameRequested, viewersChanged: viewersChanged))
         }
     }
 
@@ -114,15 +121,17 @@ package final class MediaLoop: MediaFrameSink, Sendable {
     /// permit it early.
     /// - Parameter microphone: takes the sound that the viewer sends; without one it is counted and dropped. It is told its
     ///   end exactly once, where the offer is refused at once.
+    /// - Parameter channels: takes what the viewer says over data channels; without it they are refused in the answer. It is
+    ///   told the viewer's end exactly once, and nothing where the offer is refused.
     package func addViewer(
         stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool,
-        microphone: (any MicrophoneSink)? = nil
+        microphone: (any MicrophoneSink)? = nil, channels: (any ViewerChannels)? = nil
     ) async throws(ViewerError) -> ViewerAnswer {
         do throws(ViewerError) {
             return try await attempt { (board) throws(ViewerError) in
                 try board.addViewer(
                     stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: includeCandidates,
-                    microphone: microphone)
+                    microphone: microphone, channels: channels)
             }
         } catch {
             microphone?.ended()
@@ -159,6 +168,22 @@ package final class MediaLoop: MediaFrameSink, Sendable {
 
     package func removeViewer(_ id: ViewerID, reason: String) {
         post { $0.removeViewer(id, reason: reason) }
+    }
+
+    /// Says something over a viewer's data channel. A message that finds too much waiting, or no such channel, is dropped and
+    /// counted; ``ViewerChannels/congested(_:on:viewer:)`` tells of the first of a row.
+    package func send(_ message: DataChannelMessage, on channel: DataChannelID, to viewer: ViewerID) {
+        post { $0.send(message, on: channel, to: viewer) }
+    }
+
+    /// The same for a message that stands alone and is soon outdated: dropped and counted while an earlier one waits to be sent.
+    package func sendNewest(_ message: DataChannelMessage, on channel: DataChannelID, to viewer: ViewerID) {
+        post { $0.sendNewest(message, on: channel, to: viewer) }
+    }
+
+    /// Closes a viewer's data channel; ``ViewerChannels/closed(_:viewer:)`` follows.
+    package func closeChannel(_ channel: DataChannelID, of viewer: ViewerID) {
+        post { $0.closeChannel(channel, of: viewer) }
     }
 
     package func summary() async -> MediaLoopSummary {

@@ -1,4 +1,5 @@
 internal import Networking
+package import PeerConnection
 
 /// Everything that the media loop needs to know before it starts.
 package struct MediaLoopConfiguration: Sendable {
@@ -14,8 +15,18 @@ package struct MediaLoopConfiguration: Sendable {
     /// From a viewer's offer to media; one that takes longer gives its place back. ICE alone may take 40 s.
     package var connectTimeout: Duration = .seconds(60)
 
+    /// What viewers may do with data channels, where they are offered any.
+    package var dataChannels: DataChannelLimits
+    /// Data channel messages a second that one viewer may send; more are dropped and counted. A gamepad sends 60.
+    package var maximumChannelMessagesPerSecond = 200
+
     package init(connectivity: ConnectivityConfiguration) {
         self.connectivity = connectivity
+        dataChannels = DataChannelLimits()
+        dataChannels.maximumMessageBytes = 64 << 10
+        dataChannels.maximumChannels = 4
+        dataChannels.maximumBufferedBytes = 1 << 20
+        dataChannels.maximumIncompleteBytes = 128 << 10
     }
 }
 

@@ -113,6 +113,9 @@ extension Switchboard {
 
     func statistics(of id: ViewerID) -> ViewerStatistics? {
         guard let viewer = viewers[id] else { return nil }
-        return ViewerStatistics(viewer.peer.statistics, state: viewer.state)
+        var statistics = ViewerStatistics(viewer.peer.statistics, state: viewer.state)
+        statistics.videoCodec = viewer.videoCodec?.rawValue ?? ""
+        statistics.openChannels = viewer.openChannels.count
+        return statistics
     }
 }

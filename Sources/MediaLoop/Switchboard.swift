@@ -26,7 +26,8 @@ internal import TURNClient
     /// Candidates whose address a relay has yet to permit.
     var heldCandidates: [IPAddress: [(viewer: ViewerID, line: String)]] = [:]
     /// Where packets are built that do not go straight into a batch.
-    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupOfPictures.maximumBytes * 2, alignment: 16)
+    let scratch = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: GroupOfPictures.Bounds.passedThrough.bytes * 2, alignment: 16)
 
     init(
         configuration: MediaLoopConfiguration, loop: EventLoop, metrics: LoopMetrics, random: RandomSource,

@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import MediaLoop
 import Networking
+import TestSupport
 
 /// Debian's coturn on loopback with ports of its own, ended by its process id.
 final class Coturn: Sendable {

@@ -2,6 +2,7 @@ import Core
 import MediaLoop
 import Networking
 import TURNClient
+import TestSupport
 import Testing
 
 /// Viewers behind the relay in this process.

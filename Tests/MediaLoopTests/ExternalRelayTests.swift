@@ -4,6 +4,7 @@ import MediaLoop
 import Networking
 import PeerConnection
 import TURNClient
+import TestSupport
 import Testing
 
 /// The operator's TURN server, as Debian ships it.

@@ -3,6 +3,7 @@ import MediaLoop
 import Networking
 import PeerConnection
 import TURNClient
+import TestSupport
 import Testing
 
 /// What strangers and viewers themselves may try.

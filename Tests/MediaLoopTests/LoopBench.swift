@@ -3,6 +3,7 @@ import Glibc
 import MediaPipeline
 import Networking
 import PeerConnection
+import TestSupport
 import Testing
 
 @testable import MediaLoop
@@ -18,7 +19,9 @@ final class LoopBench: Sendable {
     let stage = StageID("stage")
     /// Every count that the stage was told.
     let viewerCounts = Watched<[Int]>([])
+    let viewers = Watched<StageViewers>(StageViewers())
     let keyFrameRequests = Watched(0)
+    let keyFrameCodecs = Watched<[MediaCodec]>([])
 
     var connectivity: ConnectivityConfiguration { media.configuration.connectivity }
     var directAddress: SocketAddress { SocketAddress(.loopbackV4, connectivity.directPort) }
@@ -71,10 +74,17 @@ final class LoopBench: Sendable {
         return bench
     }
 
-    func addStage(_ id: StageID) {
+    func addStage(_ id: StageID, videoCodecs: @escaping @Sendable () -> [MediaCodec] = { [.vp8] }) {
         media.addStage(
-            id, keyFrameRequested: { [keyFrameRequests] in keyFrameRequests.update { $0 += 1 } },
-            viewerCountChanged: { [viewerCounts] count in viewerCounts.update { $0.append(count) } })
+            id, videoCodecs: videoCodecs,
+            keyFrameRequested: { [keyFrameRequests, keyFrameCodecs] codec in
+                keyFrameCodecs.update { $0.append(codec) }
+                keyFrameRequests.update { $0 += 1 }
+            },
+            viewersChanged: { [viewerCounts, viewers] now in
+                viewers.update { $0 = now }
+                viewerCounts.update { $0.append(now.total) }
+            })
     }
 
     func stop() async {
@@ -117,12 +127,13 @@ final class LoopBench: Sendable {
 
     /// - Parameter trickles: the viewer's candidates follow its offer one by one.
     func join(
-        _ viewer: LoopbackViewer, remoteAddress: IPAddress? = nil, trickles: Bool = false,
-        microphone: (any MicrophoneSink)? = nil
+        _ viewer: LoopbackViewer, stage: StageID? = nil, remoteAddress: IPAddress? = nil, trickles: Bool = false,
+        microphone: (any MicrophoneSink)? = nil, channels: (any ViewerChannels)? = nil
     ) async throws -> Joined {
         let offer = await viewer.offer(includesCandidates: !trickles)
         let answer = try await media.addViewer(
-            stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: false, microphone: microphone)
+            stage: stage ?? self.stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: false,
+            microphone: microphone, channels: channels)
         let events = Watched<[ViewerEvent]>([])
         let joined = Joined(viewer: viewer, answer: answer, events: events)
         Task { for await event in answer.events { events.update { $0.append(event) } } }
@@ -145,8 +156,33 @@ final class LoopBench: Sendable {
         var bytes = [UInt8](repeating: number, count: pictureByteCount)
         bytes[0] = isKeyFrame ? 0x10 : 0x11
         return MediaFrame(
-            kind: .video, payloads: VP8Packetizer.packetize(frame: bytes, isKeyFrame: isKeyFrame),
+            codec: .vp8, payloads: VP8Packetizer.packetize(frame: bytes, isKeyFrame: isKeyFrame),
             rtpTimestamp: UInt32(number) * 3000, presentationTime: now, epoch: 0, capturedAt: now)
+    }
+
+    /// A picture of H.264 in two slices, its parameter sets before it where it is a key picture. The third byte of each slice is its
+    /// number.
+    static func h264Picture(_ number: UInt8, isKeyFrame: Bool, now: Instant = SystemClock.now()) -> [MediaFrame] {
+        let header: UInt8 = isKeyFrame ? 0x65 : 0x41
+        let slices = [[header, 0x88, number], [header, 0x40, number]].map {
+            $0 + [UInt8](repeating: number, count: pictureByteCount / 2)
+        }
+        let sets: [[UInt8]] = isKeyFrame ? [[0x67, 0x42, 0xE0, 0x1F], [0x68, 0xCE]] : []
+        let unit = AccessUnit(
+            nalUnits: sets + slices, isKeyFrame: isKeyFrame, timestamp: UInt32(number) * 3600, receivedAt: now,
+            firstSequenceNumber: 0, isWhole: true)
+        let groups = H264Packetizer.payloads(of: unit)
+        return groups.enumerated().map { index, payloads in
+            MediaFrame(
+                codec: .h264, payloads: payloads, rtpTimestamp: unit.timestamp, presentationTime: now, epoch: 0,
+                capturedAt: now, endsPicture: index == groups.count - 1)
+        }
+    }
+
+    func deliverH264(_ number: UInt8, isKeyFrame: Bool = false, to stage: StageID? = nil) {
+        for frame in Self.h264Picture(number, isKeyFrame: isKeyFrame) {
+            media.deliver(frame, stage: stage ?? self.stage)
+        }
     }
 
     func deliver(_ number: UInt8, isKeyFrame: Bool = false) {

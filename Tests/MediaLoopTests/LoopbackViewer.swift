@@ -3,6 +3,7 @@ import MediaLoop
 import Networking
 import PeerConnection
 import TURNClient
+import TestSupport
 
 /// A viewer on the other side of a real socket: the same PeerConnection, on a loop of its own, directly or behind a relay.
 // SAFETY: everything that changes is touched on the loop's thread alone.
@@ -24,6 +25,11 @@ final class LoopbackViewer: @unchecked Sendable {
         var pictures: [UInt8] = []
         var sounds: [UInt8] = []
         var timestamps: [UInt32] = []
+        /// Packets of the picture that carried the marker.
+        var markers = 0
+        var hasAssociation = false
+        var messages: [DataChannelMessage] = []
+        var closedChannels: [DataChannelID] = []
     }
 
     let seen = Watched(Seen())
@@ -38,21 +44,26 @@ final class LoopbackViewer: @unchecked Sendable {
     private var peer: PeerConnection
     private let local = LocalCandidateID(0)
     private var picture: [UInt8]?
+    private var depacketizer = H264Depacketizer()
     private var isMute = false
 
     /// - Parameter former: a viewer that has vanished, whose address this one takes over.
     static func make(
-        on loop: EventLoop, inPlaceOf former: LoopbackViewer? = nil, relay: Relay? = nil, hasMicrophone: Bool = false
+        on loop: EventLoop, inPlaceOf former: LoopbackViewer? = nil, relay: Relay? = nil, hasMicrophone: Bool = false,
+        codecs: [MediaCodec] = [.vp8], channels: DataChannelLimits? = nil
     ) async throws -> LoopbackViewer {
         let socket = try former?.socket ?? UDPSocket(binding: SocketAddress(.loopbackV4, 0))
         let context = try DTLSContext(certificate: DTLSCertificate())
-        let viewer = await loop.perform { LoopbackViewer(loop, socket, context, relay, hasMicrophone) }
+        let viewer = await loop.perform {
+            LoopbackViewer(loop, socket, context, relay, hasMicrophone, codecs, channels)
+        }
         guard let viewer else { throw CancellationError() }
         return viewer
     }
 
     private init(
-        _ loop: EventLoop, _ socket: UDPSocket, _ context: DTLSContext, _ relay: Relay?, _ hasMicrophone: Bool
+        _ loop: EventLoop, _ socket: UDPSocket, _ context: DTLSContext, _ relay: Relay?, _ hasMicrophone: Bool,
+        _ codecs: [MediaCodec], _ channels: DataChannelLimits?
     ) {
         self.loop = loop
         self.socket = socket
@@ -63,6 +74,8 @@ final class LoopbackViewer: @unchecked Sendable {
         capabilities.sendsAudio = hasMicrophone
         capabilities.receivesVideo = true
         capabilities.receivesAudio = true
+        capabilities.videoCodecs = codecs
+        capabilities.dataChannels = channels
         peer = PeerConnection(
             configuration: PeerConnection.Configuration(
                 role: .offerer, capabilities: capabilities, deliversReceivedMedia: true),
@@ -141,12 +154,46 @@ final class LoopbackViewer: @unchecked Sendable {
     func speak(_ payload: [UInt8], rtpTimestamp: UInt32) async {
         _ = await loop.perform { [self] in
             let frame = MediaFrame(
-                kind: .audio, payloads: PacketizedPayloads(single: payload), rtpTimestamp: rtpTimestamp,
+                codec: .opus, payloads: PacketizedPayloads(single: payload), rtpTimestamp: rtpTimestamp,
                 presentationTime: loop.now, epoch: 0, capturedAt: loop.now)
             guard let path = peer.path else { return }
             var datagram = [UInt8](repeating: 0, count: 2048)
             let written = datagram.withUnsafeMutableBytes { peer.write(frame, into: $0, now: loop.now) }
             put(Array(datagram[..<written.byteCount]), to: path.remote)
+        }
+    }
+
+    /// Opens a data channel; its opening is sent once the association is up.
+    func openChannel(_ label: String) async throws -> DataChannelID {
+        let outcome = await loop.perform { [self] () -> Result<DataChannelID, DataChannelError> in
+            defer { drain() }
+            do throws(DataChannelError) {
+                return .success(try peer.openDataChannel(DataChannelSettings(label: label), now: loop.now))
+            } catch {
+                return .failure(error)
+            }
+        }
+        guard let outcome else { throw CancellationError() }
+        return try outcome.get()
+    }
+
+    func say(_ messages: [DataChannelMessage], on channel: DataChannelID) async throws {
+        let outcome = await loop.perform { [self] () -> Result<Void, DataChannelError> in
+            defer { drain() }
+            do throws(DataChannelError) {
+                for message in messages { try peer.send(message, on: channel, now: loop.now) }
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try outcome?.get()
+    }
+
+    func closeChannel(_ channel: DataChannelID) async {
+        _ = await loop.perform { [self] in
+            peer.closeDataChannel(channel, now: loop.now)
+            drain()
         }
     }
 
@@ -267,7 +314,24 @@ final class LoopbackViewer: @unchecked Sendable {
             seen.update { $0.isClosed = true }
         case .failed(let phase, let reason): seen.update { $0.failure = "\(phase): \(reason)" }
         case .rtpReceived(let packet): take(packet)
+        case .sctpConnected: seen.update { $0.hasAssociation = true }
+        case .dataChannelMessage(_, let message): seen.update { $0.messages.append(message) }
+        case .dataChannelClosed(let channel): seen.update { $0.closedChannels.append(channel) }
         default: break
+        }
+    }
+
+    /// The third byte of a picture's last slice is its number (see ``LoopBench/h264Picture(_:isKeyFrame:)``).
+    private func takeH264(_ packet: ReceivedPacket) {
+        depacketizer.receive(packet, now: loop.now)
+        while let unit = depacketizer.pollUnit() {
+            guard unit.isWhole, unit.byteCount >= LoopBench.pictureByteCount, let number = unit.nalUnits.last?[2] else {
+                continue
+            }
+            seen.update {
+                $0.pictures.append(number)
+                $0.timestamps.append(unit.timestamp)
+            }
         }
     }
 
@@ -275,6 +339,8 @@ final class LoopbackViewer: @unchecked Sendable {
     private func take(_ packet: ReceivedPacket) {
         guard let first = packet.payload.first else { return }
         guard packet.kind == .video else { return seen.update { $0.sounds.append(first) } }
+        if packet.marker { seen.update { $0.markers += 1 } }
+        guard peer.session?.receiving(.video)?.receiving?.codec == .vp8 else { return takeH264(packet) }
         if first & 0x10 != 0 { picture = [] }
         picture?.append(contentsOf: packet.payload.dropFirst())
         guard packet.marker, let whole = picture, whole.count == LoopBench.pictureByteCount else { return }

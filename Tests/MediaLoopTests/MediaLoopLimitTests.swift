@@ -1,6 +1,7 @@
 import Core
 import MediaLoop
 import Networking
+import TestSupport
 import Testing
 
 /// Who is refused, and what the end of a stage or of the loop leaves behind.

@@ -2,6 +2,7 @@ import Core
 import MediaLoop
 import MediaPipeline
 import PeerConnection
+import TestSupport
 import Testing
 
 /// What a viewer's microphone sends reaches whoever listens, and nobody else.

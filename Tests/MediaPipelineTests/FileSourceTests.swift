@@ -116,6 +116,19 @@ struct FileSourceTests {
         #expect(frames.count { $0.kind == .video } == 180)
     }
 
+    @Test("leaves the bars beside a picture of another shape black, whatever FFmpeg writes past its rows' ends")
+    func bars() throws {
+        let path = try FlashAndBeep.write(seconds: 1)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        // 64x48 becomes 88x66: no multiple of the 16 points that FFmpeg writes at once.
+        let source = try MediaFileSource(path: path, width: 128, height: 66, framesPerSecond: 25)
+        let picture = I420Picture(width: 128, height: 66)
+        try source.draw(PictureMoment(motionTime: 0, mouth: .rest, sourceTime: .milliseconds(40)), into: picture)
+        #expect(picture.meanLuma(x: 20..<108, y: 0..<66) > 100)
+        #expect(picture.darkPoints(x: 0..<20, y: 0..<66, below: 17) == 20 * 66)
+        #expect(picture.darkPoints(x: 108..<128, y: 0..<66, below: 17) == 20 * 66)
+    }
+
     @Test("plays a damaged file as far as it goes, and goes on delivering picture and sound")
     func damagedFile() throws {
         let path = try FlashAndBeep.write(seconds: 2)

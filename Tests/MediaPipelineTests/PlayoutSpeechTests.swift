@@ -265,7 +265,7 @@ struct PlayoutSpeechTests {
         let shown = outputs.pictures
         let live = shown.indices.filter { if case .live = shown[$0].0 { true } else { false } }
         let (first, last) = (try #require(live.first), try #require(live.last))
-        #expect(last - first + 1 == live.count && last + 1 < shown.count)
+        try #require(first > 0 && last - first + 1 == live.count && last + 1 < shown.count)
         #expect(shown[first].1.epoch == shown[first - 1].1.epoch + 1)
         #expect(shown[last + 1].1.epoch == shown[last].1.epoch + 1)
         // The motion goes on without a jump on both sides.

@@ -20,7 +20,8 @@ struct StageTests {
             return videoCount == 45
         }
         let video = frames.filter { $0.kind == .video }
-        #expect(video[0].payloads.isKeyFrame)
+        let first = try #require(video.first)
+        #expect(first.payloads.isKeyFrame)
         var decoder = try VP8Decoder()
         for frame in video {
             let picture = try decoder.decode(depacketize(frame.payloads))
@@ -31,10 +32,7 @@ struct StageTests {
             #expect(zip(stamps, stamps.dropFirst()).allSatisfy { $1 > $0 })
         }
         // One media clock: a timestamp tells the presentation time, for picture and sound alike.
-        let origin =
-            try #require(video.first).presentationTime
-            - .nanoseconds(
-                Int64(video[0].rtpTimestamp) * 1_000_000_000 / 90_000)
+        let origin = first.presentationTime - .nanoseconds(Int64(first.rtpTimestamp) * 1_000_000_000 / 90_000)
         for frame in frames {
             let expected =
                 origin

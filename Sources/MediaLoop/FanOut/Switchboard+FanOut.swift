@@ -4,23 +4,38 @@ internal import PeerConnection
 internal import TURNClient
 
 extension Switchboard {
-    /// Gives one frame to every viewer of its stage.
+    /// Gives one frame to every viewer of its stage who takes its codec; of a picture that comes in several frames, all of them
+    /// once the last one is there.
     func fanOut(_ frame: MediaFrame, stage: StageID) {
         guard let index = stages.index(forKey: stage) else { return }
-        if frame.kind == .video { stages.values[index].pictures.append(frame) }
-        let viewers = stages.values[index].viewers
-        for viewer in viewers where viewer.isReady {
-            if frame.kind == .video && !viewer.hasPicture {
-                guard frame.payloads.isKeyFrame else { continue }
+        guard frame.kind == .video else {
+            for viewer in stages.values[index].viewers where viewer.isReady { send(frame, to: viewer) }
+            return
+        }
+        let picture: [MediaFrame]
+        switch stages.values[index].append(frame) {
+        case .waiting: return
+        case .whole(let frames): picture = frames
+        case .tooLarge: return dropPicture(of: frame.codec, stages.values[index])
+        }
+        guard let first = picture.first else { return }
+        for viewer in stages.values[index].viewers where viewer.isReady && viewer.videoCodec == frame.codec {
+            if !viewer.hasPicture {
+                guard first.payloads.isKeyFrame else { continue }
                 viewer.hasPicture = true
             }
-            send(frame, to: viewer)
+            for part in picture { send(part, to: viewer) }
         }
-        if frame.kind == .video {
-            flush()
-            metrics.frameLatency.observe((SystemClock.now() - frame.capturedAt).seconds)
-            metrics.framesFannedOut.increment()
-        }
+        flush()
+        metrics.frameLatency.observe((SystemClock.now() - first.capturedAt).seconds)
+        metrics.framesFannedOut.increment()
+    }
+
+    /// A picture was too large to be sent: what refers to it is of no use either.
+    private func dropPicture(of codec: MediaCodec, _ stage: StageFanOut) {
+        metrics.picturesTooLarge.increment()
+        for viewer in stage.viewers where viewer.videoCodec == codec { viewer.hasPicture = false }
+        stage.callbacks.keyFrameRequested(codec)
     }
 
     /// Header, encryption and envelope of one frame for one viewer, in place in the batch of its path.
@@ -61,16 +76,16 @@ extension Switchboard {
 
     /// Gives a joiner, or a viewer that lost its picture, the frames since the last key frame; asks for a key frame where there are none.
     func catchUp(_ viewer: Viewer) {
-        guard viewer.isReady, let stage = stages[viewer.stage] else { return }
+        guard viewer.isReady, let stage = stages[viewer.stage], let codec = viewer.videoCodec else { return }
         let now = loop.now
         // A repair that did not help is followed by a fresh key frame, not by the same frames again.
         let isRepeated = viewer.lastCatchUp.map { now - $0 < .seconds(1) } ?? false
-        guard stage.pictures.isDecodable, !isRepeated else {
-            stage.keyFrameRequested()
+        guard let pictures = stage.group(of: codec), pictures.isDecodable, !isRepeated else {
+            stage.callbacks.keyFrameRequested(codec)
             return
         }
         viewer.lastCatchUp = now
         viewer.hasPicture = true
-        for frame in stage.pictures.catchUp() { send(frame, to: viewer) }
+        for frame in pictures.catchUp() { send(frame, to: viewer) }
     }
 }

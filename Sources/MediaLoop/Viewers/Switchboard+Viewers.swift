@@ -13,10 +13,12 @@ extension Switchboard {
     /// Answers a new viewer's offer.
     func addViewer(
         stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool,
-        microphone: (any MicrophoneSink)?
+        microphone: (any MicrophoneSink)?, channels: (any ViewerChannels)?
     ) throws(ViewerError) -> ViewerAnswer {
         guard !isDraining else { throw ViewerError(.draining, "The server is shutting down") }
-        guard stages[stage] != nil else { throw ViewerError(.stageUnknown, "There is no stage \(stage)") }
+        guard let codecs = stages[stage]?.callbacks.videoCodecs() else {
+            throw ViewerError(.stageUnknown, "There is no stage \(stage)")
+        }
         guard viewers.count < configuration.maximumViewers else {
             throw ViewerError(.limitReached, "Maximum viewers (\(configuration.maximumViewers)) reached")
         }
@@ -32,7 +34,8 @@ extension Switchboard {
             throw ViewerError(.relayUnavailable, "\(failure.reason); \(failure.remedy)")
         }
         var peer = PeerConnection(
-            configuration: peerConfiguration, context: dtlsContext, random: random, now: loop.now)
+            configuration: peerConfiguration(codecs, hasChannels: channels != nil), context: dtlsContext,
+            random: random, now: loop.now)
         for path in paths {
             if let candidate = path.candidate { peer.addLocalCandidate(path.local, candidate, now: loop.now) }
         }
@@ -48,7 +51,9 @@ extension Switchboard {
         let (events, continuation) = AsyncStream.makeStream(
             of: ViewerEvent.self, bufferingPolicy: .bufferingNewest(64))
         let viewer = Viewer(
-            id: id, stage: stage, signalingAddress: remoteAddress, peer: peer, events: continuation, created: loop.now)
+            id: id, stage: stage, signalingAddress: remoteAddress, peer: peer, channels: channels,
+            channelRate: MessageRate(limit: configuration.maximumChannelMessagesPerSecond, now: loop.now),
+            events: continuation, created: loop.now)
         viewer.listen(with: microphone)
         viewers[id] = viewer
         enlist(viewer)
@@ -80,8 +85,12 @@ extension Switchboard {
             throw ViewerError(.invalidOffer, "\(error)")
         }
         if microphone != nil { viewer.listen(with: microphone) }
+        viewer.takeAgreement()
+        stages[viewer.stage]?.tell()
         enlist(viewer)
         permitCandidates(in: offer, of: viewer)
+        // A viewer that takes another picture than before has none yet.
+        if !viewer.hasPicture { catchUp(viewer) }
         drain(viewer)
         let (events, continuation) = AsyncStream.makeStream(of: ViewerEvent.self)
         continuation.finish()
@@ -214,8 +223,11 @@ extension Switchboard {
             guard packet.kind == .audio, let microphone = viewer.microphone else { break }
             metrics.microphonePackets.increment()
             microphone.receive(packet, now: loop.now)
-        case .dtlsConnected, .applicationData:
-            break
+        case .dataChannelOpened(let channel, let settings, _): channelOpened(channel, settings, of: viewer)
+        case .dataChannelMessage(let channel, let message): channelSpoke(channel, message, of: viewer)
+        case .dataChannelBufferLow(let channel): channelHasRoom(channel, of: viewer)
+        case .dataChannelClosed(let channel): channelClosed(channel, of: viewer)
+        case .dtlsConnected, .sctpConnected, .sctpEnded: break
         }
     }
 
@@ -247,14 +259,18 @@ extension Switchboard {
         externalRelay?.forget(viewer)
         metrics.viewers.set(Double(viewers.count))
         viewer.listen(with: nil)
+        endChannels(of: viewer)
         viewer.enter(.closed)
         viewer.events.finish()
     }
 
     // MARK: Shared
 
-    private var peerConfiguration: PeerConnection.Configuration {
-        var peer = PeerConnection.Configuration(role: .answerer)
+    private func peerConfiguration(_ codecs: [MediaCodec], hasChannels: Bool) -> PeerConnection.Configuration {
+        var peer = PeerConnection.Configuration(
+            role: .answerer,
+            capabilities: MediaCapabilities(
+                videoCodecs: codecs, dataChannels: hasChannels ? configuration.dataChannels : nil))
         let policy = policy
         peer.ice.acceptsRemote = { policy.accepts($0) }
         // Six checks may be lost in a row, as RFC 7675 has it.
@@ -290,7 +306,7 @@ extension Switchboard {
         var candidate = candidate
         candidate.usernameFragment = viewer.peer.localUsernameFragment
         // The transport is that of the bundle's first section (RFC 9143 §7.2).
-        let first = viewer.peer.session?.sections.lazy.compactMap(\.media).first
+        let first = viewer.peer.session?.transportSection
         return CandidateLine(candidate: candidate.sdp, sdpMid: first?.mid ?? "0", sdpMLineIndex: first?.index ?? 0)
     }
 }

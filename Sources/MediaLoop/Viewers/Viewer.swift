@@ -29,19 +29,43 @@ final class Viewer {
     var boundAddress: SocketAddress?
     /// Candidates that wait for a permission.
     var heldCandidateCount = 0
+    /// The picture's codec, as agreed; nil where it takes no picture.
+    private(set) var videoCodec: MediaCodec?
+    /// It takes sound.
+    private(set) var takesSound = false
+    /// Who takes what it says over its data channels; nil where it may not have any.
+    let channels: (any ViewerChannels)?
+    var openChannels: [DataChannelID: OpenChannel] = [:]
+    var channelRate: MessageRate
     /// Where the viewer's own sound goes; nil where nobody listens.
     private(set) var microphone: (any MicrophoneSink)?
 
     init(
         id: ViewerID, stage: StageID, signalingAddress: IPAddress?, peer: consuming PeerConnection,
-        events: AsyncStream<ViewerEvent>.Continuation, created: Instant
+        channels: (any ViewerChannels)?, channelRate: MessageRate, events: AsyncStream<ViewerEvent>.Continuation,
+        created: Instant
     ) {
         self.id = id
         self.stage = stage
         self.signalingAddress = signalingAddress
         self.peer = peer
+        self.channels = channels
+        self.channelRate = channelRate
         self.events = events
         self.created = created
+        takeAgreement()
+    }
+
+    /// Reads what the last exchange of descriptions agreed on.
+    func takeAgreement() {
+        let agreed = peer.session?.sending(.video)?.sending?.codec
+        // Another codec has pictures of its own: it begins with a key frame.
+        if agreed != videoCodec {
+            hasPicture = false
+            lastCatchUp = nil
+        }
+        videoCodec = agreed
+        takesSound = peer.session?.sending(.audio) != nil
     }
 
     /// Gives the viewer's sound to `new` from now on. Without a listener the peer keeps nothing of what it receives.

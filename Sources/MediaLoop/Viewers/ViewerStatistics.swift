@@ -15,6 +15,9 @@ package struct ViewerStatistics: Sendable {
     /// 0...1, as the viewer's last receiver report says.
     package var fractionLost: Double = 0
     package var keyFrameRequests: UInt64 = 0
+    /// The picture's, as agreed: `VP8`, `H264`; empty where it takes no picture.
+    package var videoCodec = ""
+    package var openChannels = 0
     /// Of its microphone.
     package var soundPacketsReceived: UInt64 = 0
 

@@ -116,6 +116,7 @@ final class EngineDriver: @unchecked Sendable {
                 switch event {
                 case .line(let line, let isError): log.write(line, isError: isError)
                 case .ended(let ending): host?.post(.childEnded(ending, generation: generation))
+                case .message, .linesLeftOut: break  // Not asked for.
                 }
             }
             supervisor.handle(.childStarted, now: now)

@@ -57,13 +57,13 @@ struct StagePerformer: ~Copyable {
         case .show(.loopFrame(let index), let stamp):
             guard let loop, index < loop.frames.count else { return }
             metrics.loopFrames.increment()
-            deliver(.video, loop.frames[index], stamp, now)
+            deliver(.vp8, loop.frames[index], stamp, now)
         case .show(.live(let live), let stamp):
             showLive(live, stamp, now)
         case .play(.silence, let stamp):
             voiceEncoder = nil
             guard let silence = SilentPacket.payloads else { return }
-            deliver(.audio, silence, stamp, now)
+            deliver(.opus, silence, stamp, now)
         case .play(.samples(let samples, let startsChain), let stamp):
             playVoice(samples, startsChain: startsChain, stamp, now)
         case .play(.source, let stamp):
@@ -92,11 +92,12 @@ struct StagePerformer: ~Copyable {
         return reports
     }
 
-    private func deliver(_ kind: MediaKind, _ payloads: PacketizedPayloads, _ stamp: Playout.Stamp, _ captured: Instant)
-    {
+    private func deliver(
+        _ codec: MediaCodec, _ payloads: PacketizedPayloads, _ stamp: Playout.Stamp, _ captured: Instant
+    ) {
         sink.deliver(
             MediaFrame(
-                kind: kind, payloads: payloads, rtpTimestamp: stamp.rtpTimestamp,
+                codec: codec, payloads: payloads, rtpTimestamp: stamp.rtpTimestamp,
                 presentationTime: stamp.presentationTime, epoch: stamp.epoch, capturedAt: captured),
             stage: stage)
     }
@@ -124,7 +125,7 @@ struct StagePerformer: ~Copyable {
             guard let frame = try encode(forceKeyFrame: live.forceKeyFrame) else { return }
             metrics.encodeSeconds.observe((SystemClock.now() - start).seconds)
             metrics.liveFrames.increment()
-            deliver(.video, frame.payloads, stamp, start)
+            deliver(.vp8, frame.payloads, stamp, start)
         } catch {
             report(failure: error.reason, of: .picture, now)
         }
@@ -163,7 +164,7 @@ struct StagePerformer: ~Copyable {
             }
             guard let packet = try voiceEncoder?.encode(samples) else { return }
             clearFailure(of: .voice, now)
-            deliver(.audio, PacketizedPayloads(single: packet), stamp, now)
+            deliver(.opus, PacketizedPayloads(single: packet), stamp, now)
             voiceLevel.note(samples, at: stamp.presentationTime)
         } catch {
             report(failure: error.reason, of: .voice, now)
@@ -188,7 +189,7 @@ struct StagePerformer: ~Copyable {
             }
             isSourceHeard = true
             guard let packet = try sourceSoundEncoder?.encode(samples) else { return }
-            deliver(.audio, PacketizedPayloads(single: packet), stamp, now)
+            deliver(.opus, PacketizedPayloads(single: packet), stamp, now)
             voiceLevel.note(samples, at: stamp.presentationTime)
         } catch {
             report(failure: error.reason, of: .sound, now)

@@ -27,6 +27,8 @@ package struct CodecError: Error, Equatable, CustomStringConvertible {
         /// Bits per second.
         package var bitRate: Int
         package var effort: Effort = .live
+        /// What ``VP8Encoder/encode(_:forceKeyFrame:ticks:)`` counts time in; nil: pictures, which then are equally far apart.
+        package var ticksPerSecond: Int?
 
         package init(width: Int, height: Int, framesPerSecond: Int, bitRate: Int, effort: Effort = .live) {
             self.width = width
@@ -49,7 +51,8 @@ package struct CodecError: Error, Equatable, CustomStringConvertible {
 
     private let configuration: Configuration
     private let context: UnsafeMutablePointer<vpx_codec_ctx_t>
-    private var frameCount: Int64 = 0
+    /// When the next picture begins, in ticks.
+    private var time: Int64 = 0
 
     package init(_ configuration: Configuration) throws(CodecError) {
         var settings = unsafe vpx_codec_enc_cfg_t()
@@ -85,7 +88,8 @@ package struct CodecError: Error, Equatable, CustomStringConvertible {
     private static func apply(_ configuration: Configuration, to settings: inout vpx_codec_enc_cfg_t) {
         unsafe settings.g_w = UInt32(configuration.width)
         unsafe settings.g_h = UInt32(configuration.height)
-        unsafe settings.g_timebase = vpx_rational(num: 1, den: Int32(configuration.framesPerSecond))
+        unsafe settings.g_timebase = vpx_rational(
+            num: 1, den: Int32(clamping: configuration.ticksPerSecond ?? configuration.framesPerSecond))
         unsafe settings.g_threads = 1
         unsafe settings.g_lag_in_frames = 0
         unsafe settings.g_error_resilient = 0
@@ -108,15 +112,17 @@ package struct CodecError: Error, Equatable, CustomStringConvertible {
     }
 
     /// Encodes one picture of the configured size; the first one is a key frame in any case.
+    /// - Parameter ticks: how long it lasts, at least 1; the rate control shares the bits out by it.
     package mutating func encode(
-        _ picture: borrowing I420Picture, forceKeyFrame: Bool = false
+        _ picture: borrowing I420Picture, forceKeyFrame: Bool = false, ticks: Int64 = 1
     ) throws(CodecError) -> EncodedFrame {
         guard picture.width == configuration.width, picture.height == configuration.height else {
             throw CodecError(code: .encodeFailed, reason: "a picture of another size than the encoder's")
         }
         let flags = forceKeyFrame ? vpx_enc_frame_flags_t(VPX_EFLAG_FORCE_KF) : 0
-        let time = frameCount
-        frameCount += 1
+        let start = time
+        let duration = max(1, ticks)
+        time += duration
         let context = unsafe self.context
         let status = unsafe picture.withBytes { bytes in
             var image = unsafe vpx_image_t()
@@ -126,7 +132,7 @@ package struct CodecError: Error, Equatable, CustomStringConvertible {
                     != nil
             else { return VPX_CODEC_MEM_ERROR }
             // The wrapped image owns nothing: there is nothing to free.
-            return unsafe vpx_codec_encode(context, &image, time, 1, flags, UInt(VPX_DL_REALTIME))
+            return unsafe vpx_codec_encode(context, &image, start, UInt(duration), flags, UInt(VPX_DL_REALTIME))
         }
         guard status == VPX_CODEC_OK else {
             throw CodecError(

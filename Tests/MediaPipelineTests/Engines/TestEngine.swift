@@ -50,7 +50,7 @@ final class TestEngine {
                 _ = socket.wait(.milliseconds(500))
                 continue
             }
-            guard let header = JSONValue(parsing: parts[0].bytes) else { continue }
+            guard let header = parts.first.flatMap({ JSONValue(parsing: $0.bytes) }) else { continue }
             guard answersPings, header["type"] == "ping" else { return (header, parts.count > 1 ? parts[1].bytes : []) }
             try send(["type": "pong", "id": header["id"] ?? .null])
         }
