@@ -71,6 +71,9 @@ let package = Package(
         module("Signaling", ["Conversation", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
         module(
             "Conversation", ["MediaPipeline", "Networking", "Core", "CPocketSphinx", "CAudioProcessing"]),
+        module(
+            "Go2Bridge",
+            ["MediaLoop", "MediaPipeline", "PeerConnection", "Networking", "Core", "CLZ4", "CDDS"]),
         module("MediaLoop", ["MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "Networking", "Core"]),
         module(
             "MediaPipeline",
@@ -98,10 +101,13 @@ let package = Package(
         library("CZeroMQ"),
         library("CCURL"),
         library("CPocketSphinx", "pocketsphinx"),
+        library("CLZ4"),
         // usrsctp keeps one state for the whole process and calls back; this target makes associations of it.
         .target(
             name: "CSCTP", path: "Sources/CLibraries/CSCTP", cSettings: [.define("INET"), .define("INET6")],
             linkerSettings: [.linkedLibrary("usrsctp")]),
+        // Cyclone DDS, and the topics' types as its IDL compiler makes them.
+        .target(name: "CDDS", path: "Sources/CLibraries/CDDS", linkerSettings: [.linkedLibrary("ddsc")]),
         // WebRTC's audio processing has no C interface: this target is one.
         .target(
             name: "CAudioProcessing", path: "Sources/CLibraries/CAudioProcessing",
@@ -126,6 +132,12 @@ let package = Package(
         tests("Networking", ["WebServer", "Core"]),
         tests("WebServer", ["Networking", "Core"]),
         tests("Conversation", ["MediaPipeline", "WebServer", "Networking", "PeerConnection", "Core"]),
+        tests(
+            "Go2Bridge",
+            [
+                "PeerSupport", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Networking", "Core",
+                "CCrypto",
+            ]),
         tests("Signaling", ["Conversation", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
         tests("AvatarStreamer", ["Signaling", "Conversation", "MediaLoop", "MediaPipeline", "Core"]),
 
