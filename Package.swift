@@ -26,9 +26,9 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies, exclude: exclude,
         swiftSettings: testSettings)
 }
 
@@ -81,6 +81,7 @@ let package = Package(
         module("PeerConnection", ["TURNClient", "Core", "COpenSSL", "CSRTP", "CSCTP"]),
         module("TURNServer", ["TURNClient", "Core"]),
         module("TURNClient", ["Core"]),
+        module("RobotControl", ["WebServer", "Networking", "Core", "CZlib"]),
         module("WebServer", ["Networking", "Core", "CWebSockets"]),
         module("Networking", ["Core", "CLinux", "CCURL", "CZeroMQ"]),
         module("Core", ["CCrypto"]),
@@ -102,6 +103,7 @@ let package = Package(
         library("CCURL"),
         library("CPocketSphinx", "pocketsphinx"),
         library("CLZ4"),
+        library("CZlib", "zlib"),
         // usrsctp keeps one state for the whole process and calls back; this target makes associations of it.
         .target(
             name: "CSCTP", path: "Sources/CLibraries/CSCTP", cSettings: [.define("INET"), .define("INET6")],
@@ -131,6 +133,7 @@ let package = Package(
             ["PeerSupport", "MediaPipeline", "PeerConnection", "TURNServer", "TURNClient", "Networking", "Core"]),
         tests("Networking", ["WebServer", "Core"]),
         tests("WebServer", ["Networking", "Core"]),
+        tests("RobotControl", ["WebServer", "Networking", "Core"], exclude: ["Fixtures"]),
         tests("Conversation", ["MediaPipeline", "WebServer", "Networking", "PeerConnection", "Core"]),
         tests(
             "Go2Bridge",
