@@ -68,7 +68,9 @@ let package = Package(
             ]),
 
         // The rooms
-        module("Signaling", ["Conversation", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
+        module(
+            "Signaling",
+            ["Conversation", "Go2Bridge", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
         module(
             "Conversation", ["MediaPipeline", "Networking", "Core", "CPocketSphinx", "CAudioProcessing"]),
         module(
@@ -141,7 +143,9 @@ let package = Package(
                 "PeerSupport", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Networking", "Core",
                 "CCrypto",
             ]),
-        tests("Signaling", ["Conversation", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
+        tests(
+            "Signaling",
+            ["Conversation", "Go2Bridge", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
         tests("AvatarStreamer", ["Signaling", "Conversation", "MediaLoop", "MediaPipeline", "Core"]),
 
         // The application that the public conformance suites of Engine.IO and Socket.IO expect.

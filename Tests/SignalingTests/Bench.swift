@@ -1,5 +1,6 @@
 import Core
 import FoundationEssentials
+import Go2Bridge
 import MediaLoop
 import Synchronization
 import TestSupport
@@ -11,11 +12,13 @@ extension Router {
     /// What the server would answer, found by the router's own rules.
     func respondInTest(to request: HTTPRequest) async -> HTTPResponse {
         switch match(request.method, request.path) {
-        case .handler(let handler, let parameters, let limit):
-            if let limit, request.body.count > limit { return error(.contentTooLarge, "too large") }
+        case .endpoint(let endpoint, let parameters):
+            if let limit = endpoint.bodyLimit, request.body.count > limit {
+                return error(.contentTooLarge, "too large")
+            }
             var request = request
             request.parameters = parameters
-            return await handler(request)
+            return await endpoint.handler(request)
         case .options: return HTTPResponse(.noContent)
         case .methodNotAllowed: return error(.methodNotAllowed, "method not allowed")
         case .upgradeRequired: return error(.upgradeRequired, "upgrade required")
@@ -42,12 +45,13 @@ final class SharedClock: Sendable {
 /// A service on scripted media, and what a test needs around it.
 struct Bench {
     let media = ScriptedMedia()
-    let clock = SharedClock()
+    let clock: SharedClock
     let service: SignalingService
     let directory: String
 
     init(
         videoRoots: [String] = [], configured: [String: StagePicture] = [:], directory: String? = nil,
+        clock: SharedClock = SharedClock(), robots: [Robot] = [], metrics: MetricsRegistry = MetricsRegistry(),
         _ change: (inout SignalingConfiguration) -> Void = { _ in }
     ) {
         var configuration = SignalingConfiguration(publicWebSocketURL: "ws://203.0.113.9:9001")
@@ -57,11 +61,12 @@ struct Bench {
         let directory =
             directory ?? FileManager.default.temporaryDirectory.appending(path: "avatars-\(UUID().uuidString)").path
         self.directory = directory
+        self.clock = clock
         service = SignalingService(
             configuration: configuration, media: media,
             avatars: AvatarLibrary(
                 directory: directory, videoRoots: videoRoots, maximumCount: 3, configured: configured),
-            metrics: MetricsRegistry(), random: .seeded(7), clock: clock.signaling)
+            robots: RobotFleet(robots), metrics: metrics, random: .seeded(7), clock: clock.signaling)
     }
 
     /// Both ports' handlers, looked up as the server looks them up.
@@ -86,11 +91,12 @@ struct Bench {
 
     /// A response whose body comes piece by piece.
     func stream(
-        _ method: HTTPMethod, _ path: String, headers: HTTPHeaders
+        _ method: HTTPMethod, _ path: String, headers: HTTPHeaders, query: [String: String] = [:]
     ) async -> (headers: HTTPHeaders, stream: AsyncStream<[UInt8]>?) {
         var router = Router.answeringInJSON()
         ManagementAPI(service: service).add(to: &router)
-        let response = await router.respondInTest(to: HTTPRequest(method: method, path: path, headers: headers))
+        let response = await router.respondInTest(
+            to: HTTPRequest(method: method, path: path, query: query, headers: headers))
         guard case .stream(let stream) = response.body else { return (response.headers, nil) }
         return (response.headers, stream)
     }
@@ -99,10 +105,11 @@ struct Bench {
         try await service.createSession(SessionRequest(tutorID: tutor, studentID: 9, knowledgeBaseID: nil))
     }
 
-    func connect(_ audience: Audience) async -> Client {
+    func connect(_ audience: Audience, as robotClient: RobotClient? = nil) async -> Client {
         let client = Client()
         let connection = SignalingConnection(
-            audience: audience, service: service, remoteAddress: .loopbackV4, send: { client.receive($0) },
+            audience: audience, service: service, remoteAddress: .loopbackV4, client: robotClient,
+            send: { client.receive($0) },
             close: { client.closed($0, $1) })
         client.connection.withLock { $0 = connection }
         await connection.open()
@@ -115,6 +122,8 @@ final class Client: Sendable {
     private struct State {
         var messages: [ServerMessage] = []
         var closeCode: UInt16?
+        /// Messages that ``next(_:)`` has passed.
+        var seen = 0
         var waiting: [(count: Int, CheckedContinuation<Void, Never>)] = []
     }
     private let state = Mutex(State())
@@ -159,6 +168,23 @@ final class Client: Sendable {
             if isReady { continuation.resume() }
         }
         return messages
+    }
+
+    /// Waits for a message that has not been looked for yet.
+    func next<Found: Sendable>(_ look: @Sendable (ServerMessage) -> Found?) async -> Found {
+        while true {
+            let (found, count) = state.withLock { state -> (Found?, Int) in
+                for (index, message) in state.messages.enumerated() where index >= state.seen {
+                    if let found = look(message) {
+                        state.seen = index + 1
+                        return (found, state.messages.count)
+                    }
+                }
+                return (nil, state.messages.count)
+            }
+            if let found { return found }
+            _ = await messages(count: count + 1)
+        }
     }
 
     func disconnect() async {

@@ -1,6 +1,7 @@
 import Conversation
 import Core
 import MediaPipeline
+import PeerConnection
 import Synchronization
 
 @testable import MediaLoop
@@ -12,6 +13,7 @@ final class ScriptedMedia: AvatarMedia {
         var stage: StageID
         var offer: String
         var events: AsyncStream<ViewerEvent>.Continuation
+        var extras: ViewerExtras
     }
     struct State {
         var calls: [String] = []
@@ -33,6 +35,8 @@ final class ScriptedMedia: AvatarMedia {
         var preparation: AsyncStream<AvatarStatus>.Continuation?
         var videoProblem: String?
         var viewerError: ViewerError?
+        /// Where what is sent over channels goes.
+        var channels: [DataChannelID: AsyncStream<DataChannelMessage>.Continuation] = [:]
     }
     let state = Mutex(State())
     let connectivity: ConnectivityConfiguration
@@ -164,23 +168,27 @@ final class ScriptedMedia: AvatarMedia {
     func problem(withVideo path: String) -> String? { state.withLock { $0.videoProblem } }
 
     func addViewer(
-        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool
+        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool, extras: ViewerExtras
     ) async throws(ViewerError) -> ViewerAnswer {
         let result = state.withLock { state -> Result<ViewerAnswer, ViewerError> in
             if let error = state.viewerError { return .failure(error) }
-            guard state.stages[stage] != nil else { return .failure(ViewerError(.stageUnknown, "no stage")) }
+            guard state.stages[stage] != nil || stage.value.hasPrefix("robot:") else {
+                return .failure(ViewerError(.stageUnknown, "no stage"))
+            }
             guard offer.hasPrefix("v=0") else { return .failure(ViewerError(.invalidOffer, "The offer is no SDP")) }
             state.lastViewer += 1
             let id = ViewerID(state.lastViewer)
             let (stream, continuation) = AsyncStream<ViewerEvent>.makeStream()
-            state.viewers[id] = Viewer(stage: stage, offer: offer, events: continuation)
+            state.viewers[id] = Viewer(stage: stage, offer: offer, events: continuation, extras: extras)
             state.calls.append("add \(id) to \(stage)")
             return .success(answer(id, stream, includeCandidates: includeCandidates))
         }
         return try result.get()
     }
 
-    func renegotiate(viewer: ViewerID, offer: String) async throws(ViewerError) -> ViewerAnswer {
+    func renegotiate(
+        viewer: ViewerID, offer: String, microphone: (any MicrophoneSink)?
+    ) async throws(ViewerError) -> ViewerAnswer {
         let result = state.withLock { state -> Result<ViewerAnswer, ViewerError> in
             guard state.viewers[viewer] != nil else { return .failure(ViewerError(.viewerUnknown, "gone")) }
             state.calls.append("renegotiate \(viewer)")
@@ -217,8 +225,29 @@ final class ScriptedMedia: AvatarMedia {
     func removeViewer(_ id: ViewerID, reason: String) {
         state.withLock { state in
             state.calls.append("remove \(id): \(reason)")
-            state.viewers.removeValue(forKey: id)?.events.finish()
+            guard let gone = state.viewers.removeValue(forKey: id) else { return }
+            gone.events.finish()
+            gone.extras.channels?.ended(viewer: id)
         }
+    }
+
+    // MARK: Data channels
+
+    func send(_ message: DataChannelMessage, on channel: DataChannelID, to viewer: ViewerID) {
+        state.withLock { _ = $0.channels[channel]?.yield(message) }
+    }
+
+    func sendNewest(_ message: DataChannelMessage, on channel: DataChannelID, to viewer: ViewerID) {
+        send(message, on: channel, to: viewer)
+    }
+
+    func closeChannel(_ channel: DataChannelID, of viewer: ViewerID) {
+        let sink = state.withLock { state in
+            state.calls.append("close channel \(channel.number)")
+            state.channels.removeValue(forKey: channel)?.finish()
+            return state.viewers[viewer]?.extras.channels
+        }
+        sink?.closed(channel, viewer: viewer)
     }
 
     func summary() async -> MediaLoopSummary {

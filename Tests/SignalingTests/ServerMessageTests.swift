@@ -63,8 +63,8 @@ struct ServerMessageTests {
         timeline.servicesTook = .milliseconds(200)
         #expect(
             ServerMessage.turn(timeline).text(at: time)
-                == #"{"first_sound_ms":950,"first_token_ms":null,"heard_ms":700,"kind":"spoken","#
-                + #""server_share_ms":50,\#(stamp),"transcript_ms":812.3,"turn_id":"t7","type":"turn"}"#)
+                == #"{"first_sound_ms":950.0,"first_token_ms":null,"heard_ms":700.0,"kind":"spoken","#
+                + #""server_share_ms":50.0,\#(stamp),"transcript_ms":812.3,"turn_id":"t7","type":"turn"}"#)
     }
 
     @Test("Everything of a conversation becomes a message, but who speaks into a microphone")

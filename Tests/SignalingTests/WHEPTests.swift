@@ -33,7 +33,7 @@ struct WHEPTests {
         let tag = try #require(answer.headers["ETag"])
         #expect(tag.hasPrefix("\"") && tag.hasSuffix("\"") && tag.count > 8)
         let links = answer.headers.fields.filter { $0.name == "Link" }.map(\.value)
-        #expect(links.count == 2)
+        try #require(links.count == 2)
         #expect(links[0] == "<stun:203.0.113.9:10110>; rel=\"ice-server\"")
         #expect(links[1].hasPrefix("<turn:203.0.113.9:10110>; rel=\"ice-server\"; username=\""))
         #expect(links[1].hasSuffix("; credential-type=\"password\""))

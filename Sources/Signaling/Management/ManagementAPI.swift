@@ -22,6 +22,7 @@ package struct ManagementAPI: Sendable {
             addSessions(to: &router, prefix)
             addConversation(to: &router, prefix)
             addAvatars(to: &router, prefix)
+            addRobots(to: &router, prefix)
         }
     }
 
@@ -148,7 +149,7 @@ package struct ManagementAPI: Sendable {
             "versions": .object(service.configuration.versions.mapValues(JSONValue.string)),
             "uptime_seconds": .integer(Int64(uptime)), "viewers": JSONValue(summary.viewers),
             "stages": JSONValue(summary.stages),
-            "conversation": service.media.conversationNames.json,
+            "conversation": service.media.conversationNames.json, "robots": await service.robotsHealth,
             "relay": ["state": .string(summary.relayState), "allocations": JSONValue(summary.allocations)],
         ]
         if showsConnections { members["active_connections"] = JSONValue(await service.connectionCount) }

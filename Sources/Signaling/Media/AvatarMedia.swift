@@ -2,6 +2,7 @@ package import Conversation
 package import Core
 package import MediaLoop
 package import MediaPipeline
+package import PeerConnection
 
 /// What a stage shows.
 package enum StagePicture: Equatable, Sendable {
@@ -55,6 +56,19 @@ package struct ConversationNames: Equatable, Sendable {
     }
 }
 
+/// What a viewer may send beside candidates.
+package struct ViewerExtras: Sendable {
+    /// Takes its sound, where the stage has no ear of its own.
+    package var microphone: (any MicrophoneSink)?
+    /// Takes what it says over data channels; without it they are refused.
+    package var channels: (any ViewerChannels)?
+
+    package init(microphone: (any MicrophoneSink)? = nil, channels: (any ViewerChannels)? = nil) {
+        self.microphone = microphone
+        self.channels = channels
+    }
+}
+
 /// What signaling needs of the media side: stages that talk, and viewers on them.
 ///
 /// ``LiveAvatarMedia`` is the one the program runs on. The protocol exists so that the rules of signaling can be tested
@@ -89,13 +103,23 @@ package protocol AvatarMedia: Sendable {
 
     // MARK: Viewers
 
+    /// - Parameter extras: what the viewer may send beside candidates. Told of its end whether or not the offer is answered.
     func addViewer(
-        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool
+        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool, extras: ViewerExtras
     ) async throws(ViewerError) -> ViewerAnswer
-    func renegotiate(viewer: ViewerID, offer: String) async throws(ViewerError) -> ViewerAnswer
+    /// - Parameter microphone: takes the viewer's sound from now on; nil: all stays as it is.
+    func renegotiate(
+        viewer: ViewerID, offer: String, microphone: (any MicrophoneSink)?
+    ) async throws(ViewerError) -> ViewerAnswer
     func addRemoteCandidate(viewer: ViewerID, line: String) async -> Bool
     func endOfCandidates(viewer: ViewerID)
     func removeViewer(_ id: ViewerID, reason: String)
+
+    /// Says something over a viewer's data channel; dropped and counted where too much waits.
+    func send(_ message: DataChannelMessage, on channel: DataChannelID, to viewer: ViewerID)
+    /// The same for a message that stands alone and is soon outdated: dropped while an earlier one still waits.
+    func sendNewest(_ message: DataChannelMessage, on channel: DataChannelID, to viewer: ViewerID)
+    func closeChannel(_ channel: DataChannelID, of viewer: ViewerID)
 
     // MARK: Avatars
 

@@ -2,6 +2,7 @@ package import Conversation
 package import Core
 package import MediaLoop
 package import MediaPipeline
+package import PeerConnection
 internal import Synchronization
 
 /// The media side as it runs: stages of the pipeline with a conversation each, viewers on the media loop.
@@ -65,8 +66,8 @@ package final class LiveAvatarMedia: AvatarMedia {
             id: id.value, profile: profiles.profile(of: avatarID), stage: stage, metrics: conversationMetrics)
         stages.withLock { $0[id] = OpenStage(stage: stage, conversation: conversation) }
         mediaLoop.addStage(
-            id, keyFrameRequested: { [weak stage] in stage?.requestKeyFrame() },
-            viewerCountChanged: { [weak stage] in stage?.setViewerCount($0) })
+            id, keyFrameRequested: { [weak stage] _ in stage?.requestKeyFrame() },
+            viewersChanged: { [weak stage] in stage?.setViewerCount($0.total) })
         stage.start()
         Task { [weak self, events = stage.events] in
             for await event in events {
@@ -190,15 +191,19 @@ package final class LiveAvatarMedia: AvatarMedia {
     // MARK: Viewers
 
     package func addViewer(
-        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool
+        stage: StageID, offer: String, remoteAddress: IPAddress?, includeCandidates: Bool, extras: ViewerExtras
     ) async throws(ViewerError) -> ViewerAnswer {
-        try await mediaLoop.addViewer(
+        let conversation = stages.withLock { $0[stage] }?.conversation
+        return try await mediaLoop.addViewer(
             stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: includeCandidates,
-            microphone: offer.contains("m=audio") ? stages.withLock { $0[stage] }?.conversation.microphone() : nil)
+            microphone: extras.microphone ?? (offer.contains("m=audio") ? conversation?.microphone() : nil),
+            channels: extras.channels)
     }
 
-    package func renegotiate(viewer: ViewerID, offer: String) async throws(ViewerError) -> ViewerAnswer {
-        try await mediaLoop.renegotiate(viewer: viewer, offer: offer)
+    package func renegotiate(
+        viewer: ViewerID, offer: String, microphone: (any MicrophoneSink)?
+    ) async throws(ViewerError) -> ViewerAnswer {
+        try await mediaLoop.renegotiate(viewer: viewer, offer: offer, microphone: microphone)
     }
 
     package func addRemoteCandidate(viewer: ViewerID, line: String) async -> Bool {
@@ -208,6 +213,18 @@ package final class LiveAvatarMedia: AvatarMedia {
     package func endOfCandidates(viewer: ViewerID) { mediaLoop.endOfCandidates(viewer: viewer) }
 
     package func removeViewer(_ id: ViewerID, reason: String) { mediaLoop.removeViewer(id, reason: reason) }
+
+    package func send(_ message: DataChannelMessage, on channel: DataChannelID, to viewer: ViewerID) {
+        mediaLoop.send(message, on: channel, to: viewer)
+    }
+
+    package func sendNewest(_ message: DataChannelMessage, on channel: DataChannelID, to viewer: ViewerID) {
+        mediaLoop.sendNewest(message, on: channel, to: viewer)
+    }
+
+    package func closeChannel(_ channel: DataChannelID, of viewer: ViewerID) {
+        mediaLoop.closeChannel(channel, of: viewer)
+    }
 
     package func summary() async -> MediaLoopSummary { await mediaLoop.summary() }
 

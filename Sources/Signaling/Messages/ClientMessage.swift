@@ -78,6 +78,22 @@ package enum ClientMessageLimits {
 }
 
 extension ClientMessage {
+    /// It makes or changes a viewer's peer connection.
+    var isOfSignaling: Bool {
+        switch self {
+        case .offer, .candidate, .restartICE, .endOfCandidates: true
+        case .setUp, .speak, .text, .audio, .interrupt, .ping, .goodbye, .hello: false
+        }
+    }
+
+    /// It asks an avatar for something.
+    var isOfConversation: Bool {
+        switch self {
+        case .setUp, .speak, .text, .audio, .interrupt: true
+        case .offer, .candidate, .restartICE, .endOfCandidates, .ping, .goodbye, .hello: false
+        }
+    }
+
     /// Reads one text frame. `isSessionless` connections must name a tutor with everything they want said.
     package static func parse(_ frame: [UInt8], isSessionless: Bool) throws(ClientMessageError) -> ClientMessage {
         guard let json = JSONValue(parsing: frame), case .object = json, let type = json["type"]?.stringValue else {

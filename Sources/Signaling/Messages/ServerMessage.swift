@@ -22,6 +22,8 @@ package enum ServerMessage: Equatable, Sendable {
     case speechFinished(UtteranceID, playbackPosition: Duration, isInterrupted: Bool)
     case pong
     case hello(sessionID: String?)
+    /// What only a robot's clients are told.
+    case robot(RobotServerMessage)
 
     /// The protocol version that `hello` tells.
     package static let version: Int64 = 1
@@ -48,6 +50,7 @@ package enum ServerMessage: Equatable, Sendable {
         case .speechFinished: "speech_finished"
         case .pong: "pong"
         case .hello: "hello"
+        case .robot(let message): message.type
         }
     }
 
@@ -100,6 +103,8 @@ package enum ServerMessage: Equatable, Sendable {
             ["timestamp": timestamp]
         case .hello(let sessionID):
             ["version": .integer(Self.version), "session_id": JSONValue(sessionID)]
+        case .robot(let message):
+            message.members.merging(["timestamp": timestamp]) { own, _ in own }
         }
     }
 

@@ -29,6 +29,13 @@ package struct SignalingConfiguration: Sendable {
     /// What `Retry-After` says where the server is full or going down.
     package var retryAfterSeconds = 5
 
+    /// The robots that clients may see, by name.
+    package var robots: [String: RobotExposure] = [:]
+    /// Tokens for robots. ``managementToken`` admits to all of them as well.
+    package var access: [AccessToken] = []
+    /// What else of the program does not work at the moment; asked for every `/health`.
+    package var otherDegraded: @Sendable () -> [DegradedPart] = { [] }
+
     package init(publicWebSocketURL: String) {
         self.publicWebSocketURL = publicWebSocketURL
     }
@@ -53,12 +60,15 @@ package enum Audience: Hashable, Sendable {
     /// A `user_…` connection without a session.
     case user(String)
     case everyone(String)
+    /// Whoever watches, reads or drives that robot.
+    case robot(String)
 
     package var stage: StageID {
         switch self {
         case .session(let id): StageID("session:\(id)")
         case .user(let name): StageID("user:\(name)")
         case .everyone(let name): StageID(name)
+        case .robot(let name): StageID("robot:\(name)")
         }
     }
 }

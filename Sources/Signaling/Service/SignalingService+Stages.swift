@@ -1,4 +1,5 @@
 package import Core
+internal import Go2Bridge
 internal import MediaLoop
 
 extension SignalingService {
@@ -71,7 +72,7 @@ extension SignalingService {
     private func defaultAvatarID(of audience: Audience) -> String? {
         switch audience {
         case .session(let id): sessions[id: id]?.defaultAvatarID
-        case .user: nil
+        case .user, .robot: nil
         case .everyone: configuration.publicAvatarID
         }
     }
@@ -136,7 +137,9 @@ extension SignalingService {
     package var degraded: [DegradedPart] {
         get async {
             var parts = media.degraded
+            parts += configuration.otherDegraded()
             parts += await avatars.degradedParts
+            parts += robots.values.compactMap(\.status.degradation).sorted { $0.part < $1.part }
             if let failure = publicStageFailure, let name = configuration.publicStage {
                 parts.append(DegradedPart(part: "stage:\(name)", reason: failure.reason, remedy: failure.remedy))
             }

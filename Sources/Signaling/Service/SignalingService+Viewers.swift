@@ -9,13 +9,16 @@ extension SignalingService {
     /// replaces the user's viewer of this connection. Viewers of others are never touched.
     func answerOffer(
         _ offer: ClientMessage.Offer, from connection: UInt64, audience: Audience, remoteAddress: IPAddress?,
-        outlet: @escaping ViewerAttachment.Outlet
+        client: RobotClient? = nil, outlet: @escaping ViewerAttachment.Outlet
     ) async throws(ViewerError) -> ViewerAnswer {
         guard !isDraining else { throw ViewerError(.draining, "The server is shutting down") }
         let key = AttachmentKey(audience: audience, userID: offer.userID, connection: connection)
         let origin = OfferText.origin(of: offer.sdp)
-        if let known = takeOver(key, origin: origin, outlet: outlet) {
-            if let answer = try? await media.renegotiate(viewer: known.viewer, offer: offer.sdp) { return answer }
+        if let known = takeOver(key, origin: origin, client: client, outlet: outlet) {
+            let voice = OfferText.sendsSound(offer.sdp) ? client?.voice() : nil
+            if let answer = try? await media.renegotiate(viewer: known.viewer, offer: offer.sdp, microphone: voice) {
+                return answer
+            }
             // The viewer is gone, or the offer does not fit it: begin anew.
         }
         dropViewer(key, reason: "replaced by a new offer")
@@ -23,15 +26,28 @@ extension SignalingService {
             throw ViewerError(.limitReached, "This connection has its viewers already")
         }
         let generation = generation(of: audience)
+        let extras = self.extras(for: audience, client: client, offer: offer.sdp, remoteAddress: remoteAddress)
         let answer = try await media.addViewer(
-            stage: audience.stage, offer: offer.sdp, remoteAddress: remoteAddress, includeCandidates: false)
+            stage: audience.stage, offer: offer.sdp, remoteAddress: remoteAddress, includeCandidates: false,
+            extras: extras)
         // While the offer was answered the session may have ended or the connection broken.
         guard self.generation(of: audience) == generation, connections[connection] != nil else {
             media.removeViewer(answer.id, reason: "session ended")
             throw ViewerError(.stageUnknown, "The session ended")
         }
-        attachments[key] = ViewerAttachment(viewer: answer.id, offerOrigin: origin, outlet: outlet)
+        attachments[key] = ViewerAttachment(
+            viewer: answer.id, offerOrigin: origin, doors: extras.channels as? ViewerDoors, outlet: outlet)
         return answer
+    }
+
+    /// What a viewer may send: data channels with the rights of the connection that brings the offer, and its voice.
+    func extras(
+        for audience: Audience, client: RobotClient?, offer: String, remoteAddress: IPAddress?
+    ) -> ViewerExtras {
+        ViewerExtras(
+            microphone: OfferText.sendsSound(offer) ? client?.voice() : nil,
+            channels: offer.contains("m=application")
+                ? ViewerDoors(service: self, audience: audience, remoteAddress: remoteAddress, client: client) : nil)
     }
 
     /// Users on one connection at most; a page has one.
@@ -49,7 +65,7 @@ extension SignalingService {
 
     /// The viewer that a further offer means: the connection's own, or one whose connection broke.
     private func takeOver(
-        _ key: AttachmentKey, origin: String?, outlet: @escaping ViewerAttachment.Outlet
+        _ key: AttachmentKey, origin: String?, client: RobotClient?, outlet: @escaping ViewerAttachment.Outlet
     ) -> ViewerAttachment? {
         guard let origin else { return nil }
         if let own = attachments[key], own.offerOrigin == origin { return own }
@@ -61,7 +77,7 @@ extension SignalingService {
             attachments.removeValue(forKey: other)
             detached.removeValue(forKey: other)
             attachments[key] = attachment
-            attachment.attach(outlet)
+            attachment.attach(outlet, as: client)
             return attachment
         }
         return nil

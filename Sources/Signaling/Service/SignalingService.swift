@@ -1,4 +1,5 @@
 package import Core
+package import Go2Bridge
 internal import MediaLoop
 
 /// Everything that both ports know together: sessions and their tokens, stages, viewers, open connections.
@@ -8,6 +9,8 @@ package actor SignalingService {
     package nonisolated let configuration: SignalingConfiguration
     package nonisolated let media: any AvatarMedia
     package nonisolated let avatars: AvatarLibrary
+    /// By name.
+    package nonisolated let robots: [String: Robot]
     package nonisolated let clock: SignalingClock
     package nonisolated let metrics: MetricsRegistry
     nonisolated let random: RandomSource
@@ -31,6 +34,9 @@ package actor SignalingService {
     private var lastConnection: UInt64 = 0
     let sessionsGauge: Gauge
     let connectionsGauge: Gauge
+    private let channelsGauge: Gauge
+    nonisolated let channelMetrics: ChannelMetrics
+    nonisolated let robotMetrics: RobotAPIMetrics
 
     struct StageRecord {
         var audience: Audience
@@ -55,17 +61,21 @@ package actor SignalingService {
 
     struct OpenConnection {
         var audience: Audience
+        /// A viewer's data channel, not a WebSocket.
+        var isChannel: Bool
         var send: @Sendable (ServerMessage) -> Void
         var close: @Sendable (_ code: UInt16, _ reason: String) -> Void
     }
 
     package init(
         configuration: SignalingConfiguration, media: any AvatarMedia, avatars: AvatarLibrary,
-        metrics: MetricsRegistry, random: RandomSource = .system, clock: SignalingClock = .system
+        robots: RobotFleet? = nil, metrics: MetricsRegistry, random: RandomSource = .system,
+        clock: SignalingClock = .system
     ) {
         self.configuration = configuration
         self.media = media
         self.avatars = avatars
+        self.robots = robots?.robots ?? [:]
         self.metrics = metrics
         self.random = random
         self.clock = clock
@@ -75,6 +85,10 @@ package actor SignalingService {
         sessionsGauge = metrics.gauge("avatar_streamer_sessions", help: "Sessions that exist now.")
         connectionsGauge = metrics.gauge(
             "avatar_streamer_signaling_connections", help: "WebSocket connections that are open now.")
+        channelsGauge = metrics.gauge(
+            "avatar_streamer_signaling_channels", help: "Viewers' data channels that carry messages now.")
+        channelMetrics = ChannelMetrics(metrics)
+        robotMetrics = RobotAPIMetrics(metrics)
     }
 
     // MARK: Sessions
@@ -121,19 +135,20 @@ package actor SignalingService {
     // MARK: Connections
 
     func register(
-        _ audience: Audience, send: @escaping @Sendable (ServerMessage) -> Void,
+        _ audience: Audience, isChannel: Bool, send: @escaping @Sendable (ServerMessage) -> Void,
         close: @escaping @Sendable (UInt16, String) -> Void
     ) -> UInt64 {
         lastConnection += 1
-        connections[lastConnection] = OpenConnection(audience: audience, send: send, close: close)
-        connectionsGauge.set(Double(connections.count))
+        connections[lastConnection] = OpenConnection(
+            audience: audience, isChannel: isChannel, send: send, close: close)
+        countConnections()
         return lastConnection
     }
 
     /// Forgets a connection; its viewers stay for a while, in case they come back.
     func unregister(_ connection: UInt64) {
         guard let gone = connections.removeValue(forKey: connection) else { return }
-        connectionsGauge.set(Double(connections.count))
+        countConnections()
         let deadline = clock.now() + configuration.detachedViewerGrace
         for (key, attachment) in attachments where key.connection == connection {
             attachment.detach()
@@ -142,7 +157,12 @@ package actor SignalingService {
         stages[gone.audience.stage]?.lastUsed = clock.now()
     }
 
-    package var connectionCount: Int { connections.count }
+    package var connectionCount: Int { connections.values.count { !$0.isChannel } }
+
+    private func countConnections() {
+        connectionsGauge.set(Double(connectionCount))
+        channelsGauge.set(Double(connections.count - connectionCount))
+    }
 
     // MARK: The end
 
@@ -150,6 +170,6 @@ package actor SignalingService {
     package func drain() {
         guard !isDraining else { return }
         isDraining = true
-        log.info("draining", ["connections": LogValue(connections.count), "viewers": LogValue(attachments.count)])
+        log.info("draining", ["connections": LogValue(connectionCount), "viewers": LogValue(attachments.count)])
     }
 }

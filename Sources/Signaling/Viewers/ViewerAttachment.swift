@@ -12,16 +12,21 @@ final class ViewerAttachment: Sendable {
     let viewer: ViewerID
     /// The `sess-id` of the browser's peer connection: it stays the same in every further offer.
     let offerOrigin: String?
+    /// The viewer's data channels, where its offer had any.
+    private let doors: ViewerDoors?
     private let outlet: Mutex<Outlet?>
 
-    init(viewer: ViewerID, offerOrigin: String?, outlet: @escaping Outlet) {
+    init(viewer: ViewerID, offerOrigin: String?, doors: ViewerDoors?, outlet: @escaping Outlet) {
         self.viewer = viewer
+        self.doors = doors
         self.offerOrigin = offerOrigin
         self.outlet = Mutex(outlet)
     }
 
-    func attach(_ new: @escaping Outlet) {
+    /// - Parameter client: who the new connection is to a robot; the viewer's channels follow it.
+    func attach(_ new: @escaping Outlet, as client: RobotClient?) {
         outlet.withLock { $0 = new }
+        if let client { doors?.follow(client, viewer: viewer) }
     }
 
     func detach() {
@@ -43,6 +48,22 @@ final class ViewerAttachment: Sendable {
 
 /// The two fields of an SDP text that signaling itself looks at.
 enum OfferText {
+    /// Whether the browser wants to send sound: an audio section without a direction does (RFC 8866 §6.7).
+    static func sendsSound(_ sdp: String) -> Bool {
+        var isAudio = false
+        var sends = false
+        for line in sdp.utf8.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
+            if line.starts(with: "m=".utf8) {
+                if isAudio, sends { return true }
+                isAudio = line.starts(with: "m=audio ".utf8)
+                sends = true
+            } else if line.elementsEqual("a=recvonly".utf8) || line.elementsEqual("a=inactive".utf8) {
+                sends = false
+            }
+        }
+        return isAudio && sends
+    }
+
     /// `sess-id` of the `o=` line ([RFC 8866 §5.2](https://www.rfc-editor.org/rfc/rfc8866#section-5.2)); nil where there is none.
     static func origin(of sdp: String) -> String? {
         for line in sdp.utf8.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }).prefix(8)

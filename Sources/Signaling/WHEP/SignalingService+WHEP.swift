@@ -35,8 +35,24 @@ package struct WHEPProblem: Error, Equatable, Sendable {
 }
 
 extension SignalingService {
-    /// Whom a stage's name in a WHEP URL means, if the bearer token lets the request in.
-    func audience(ofStage name: String, token: String?) throws(WHEPProblem) -> Audience {
+    /// Whom a stage's name in a WHEP URL means, if the bearer token lets the request in, and as what client where the stage is
+    /// a robot's.
+    func admit(
+        toStage name: String, token: String?
+    ) throws(WHEPProblem) -> (audience: Audience, client: RobotClient?) {
+        guard name.hasPrefix(Self.robotStagePrefix) else { return (try audience(ofStage: name, token: token), nil) }
+        let robot = String(name.dropFirst(Self.robotStagePrefix.count))
+        do throws(RobotRefusal) {
+            return (.robot(robot), try robotClient(robot, token: token))
+        } catch {
+            robotMetrics.count(error.code)
+            throw WHEPProblem(error.code.status, error.detail)
+        }
+    }
+
+    private static var robotStagePrefix: String { "robot:" }
+
+    private func audience(ofStage name: String, token: String?) throws(WHEPProblem) -> Audience {
         if name == configuration.publicStage {
             guard let expected = configuration.whepToken else { return .everyone(name) }
             guard let token, constantTimeEquals(Array(expected.utf8), Array(token.utf8)) else {
@@ -54,7 +70,7 @@ extension SignalingService {
 
     /// Makes a viewer of an offer; the answer holds all candidates, since WHEP has no way to send more.
     func beginWHEP(
-        _ audience: Audience, offer: String, remoteAddress: IPAddress
+        _ audience: Audience, client: RobotClient? = nil, offer: String, remoteAddress: IPAddress
     ) async throws(WHEPProblem) -> (resource: String, entityTag: String, sdp: String) {
         guard !isDraining else { throw WHEPProblem(503, "The server is shutting down") }
         let fragment: SDPFragment
@@ -63,16 +79,20 @@ extension SignalingService {
         } catch {
             throw WHEPProblem(400, "The body is no SDP offer with ICE credentials")
         }
-        let (stage, generation): (StageID, Int)
-        do throws(StageFailure) {
-            (stage, generation) = try await openStage(for: audience, avatarID: nil)
-        } catch {
-            throw WHEPProblem(503, "\(error.reason) (\(error.remedy))")
+        if client == nil {
+            do throws(StageFailure) {
+                _ = try await openStage(for: audience, avatarID: nil)
+            } catch {
+                throw WHEPProblem(503, "\(error.reason) (\(error.remedy))")
+            }
         }
+        // A robot's stage is there as long as the robot, and is opened by nobody here.
+        let generation = generation(of: audience)
         let answer: ViewerAnswer
         do throws(ViewerError) {
             answer = try await media.addViewer(
-                stage: stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: true)
+                stage: audience.stage, offer: offer, remoteAddress: remoteAddress, includeCandidates: true,
+                extras: extras(for: audience, client: client, offer: offer, remoteAddress: remoteAddress))
         } catch {
             throw WHEPProblem(error)
         }
@@ -125,7 +145,7 @@ extension SignalingService {
         let offer = fragment.restarting(session.offer)
         let sdp: String
         do throws(ViewerError) {
-            let answer = try await media.renegotiate(viewer: session.viewer, offer: offer)
+            let answer = try await media.renegotiate(viewer: session.viewer, offer: offer, microphone: nil)
             // The fragment must hold every candidate, in the answer's text or beside it.
             sdp = answer.sdp + answer.candidates.map { "a=\($0.candidate)\r\n" }.joined()
         } catch {

@@ -46,7 +46,7 @@ package struct WHEPEndpoint: Sendable {
     // MARK: Requests
 
     private func begin(_ request: HTTPRequest) async throws(WHEPProblem) -> HTTPResponse {
-        let audience = try await audience(of: request)
+        let (audience, client) = try await admit(request)
         guard request.mediaType == "application/sdp" else {
             throw WHEPProblem(415, "Content-Type must be application/sdp")
         }
@@ -54,7 +54,8 @@ package struct WHEPEndpoint: Sendable {
             throw WHEPProblem(406, "The answer is application/sdp, which Accept rules out")
         }
         let (resource, entityTag, sdp) = try await service.beginWHEP(
-            audience, offer: String(decoding: request.body, as: UTF8.self), remoteAddress: request.remoteAddress.ip)
+            audience, client: client, offer: String(decoding: request.body, as: UTF8.self),
+            remoteAddress: request.remoteAddress.ip)
         let stage = request.parameters["stage"] ?? ""
         var response = HTTPResponse(.created, contentType: "application/sdp", Array(sdp.utf8))
         response.headers["Location"] = "/whep/\(stage)/\(resource)"
@@ -86,7 +87,11 @@ package struct WHEPEndpoint: Sendable {
     }
 
     private func audience(of request: HTTPRequest) async throws(WHEPProblem) -> Audience {
-        try await service.audience(ofStage: request.parameters["stage"] ?? "", token: request.bearerToken)
+        try await admit(request).audience
+    }
+
+    private func admit(_ request: HTTPRequest) async throws(WHEPProblem) -> (audience: Audience, client: RobotClient?) {
+        try await service.admit(toStage: request.parameters["stage"] ?? "", token: request.bearerToken)
     }
 
     // MARK: Fields

@@ -2,13 +2,18 @@ package import Core
 internal import MediaLoop
 internal import MediaPipeline
 
-/// One WebSocket connection: reads the client's messages in order and answers them.
+/// One WebSocket connection, or one data channel of a viewer: reads the client's messages in order and answers them.
 ///
 /// What it may touch is fixed when it is made: its audience's stage, and the viewers that came through it.
 package actor SignalingConnection {
     package nonisolated let audience: Audience
     private let service: SignalingService
     private let remoteAddress: IPAddress?
+    /// A data channel belongs to a viewer already: offers and candidates are none of its business.
+    private let isChannel: Bool
+    /// Who speaks here, where the audience is a robot's.
+    private var client: RobotClient?
+    private var robotConversation: RobotConversation?
     private let send: @Sendable (ServerMessage) -> Void
     private let close: @Sendable (UInt16, String) -> Void
     private var id: UInt64?
@@ -17,28 +22,44 @@ package actor SignalingConnection {
     private var conversationGeneration: Int?
     private var tasks: [Task<Void, Never>] = []
 
-    /// `send` and `close` act on the WebSocket; both may be called from anywhere and return at once.
+    /// `send` and `close` act on the WebSocket or channel; both may be called from anywhere and return at once.
     package init(
-        audience: Audience, service: SignalingService, remoteAddress: IPAddress?,
-        send: @escaping @Sendable (ServerMessage) -> Void,
+        audience: Audience, service: SignalingService, remoteAddress: IPAddress?, client: RobotClient? = nil,
+        isChannel: Bool = false, send: @escaping @Sendable (ServerMessage) -> Void,
         close: @escaping @Sendable (_ code: UInt16, _ reason: String) -> Void
     ) {
         self.audience = audience
         self.service = service
         self.remoteAddress = remoteAddress
+        self.isChannel = isChannel
+        self.client = client
         self.send = send
         self.close = close
     }
 
     /// Makes the connection known to the service; before the first message.
     package func open() async {
-        id = await service.register(audience, send: send, close: close)
+        id = await service.register(audience, isChannel: isChannel, send: send, close: close)
+        if let client {
+            robotConversation = RobotConversation(client: client, service: service, send: send)
+            await robotConversation?.open()
+        } else if isChannel, let generation = await service.generation(of: audience) {
+            // A channel belongs to a viewer, so the stage is open: what happens on it is told from the beginning.
+            listen(to: audience.stage, generation)
+        }
     }
 
-    /// The WebSocket is closed: viewers are kept for a while, in case they come back.
+    /// The viewer of this channel is another client's now: what is said here is said by that one.
+    func follow(_ client: RobotClient) async {
+        self.client = client
+        await robotConversation?.follow(client)
+    }
+
+    /// The WebSocket or channel is closed: viewers are kept for a while, in case they come back.
     package func closed() async {
         for task in tasks { task.cancel() }
         tasks = []
+        await robotConversation?.close()
         guard let id else { return }
         self.id = nil
         await service.unregister(id)
@@ -50,10 +71,23 @@ package actor SignalingConnection {
         if case .session(let session) = audience { await service.touch(session) }
         do throws(ClientMessageError) {
             guard isText else { throw .invalidFormat }
-            try await act(on: try ClientMessage.parse(frame, isSessionless: isSessionless), id)
+            if let robotConversation, let message = JSONValue(parsing: frame), let type = message["type"]?.stringValue,
+                RobotClientMessage.reads(type)
+            {
+                return await robotConversation.receive(message)
+            }
+            let message = try ClientMessage.parse(frame, isSessionless: isSessionless)
+            guard !isChannel || !message.isOfSignaling else { throw .belongsOnWebSocket }
+            guard client == nil || !message.isOfConversation else { throw .robotsDoNotTalk }
+            try await act(on: message, id)
         } catch {
-            send(.error(content: error.content))
+            refuse(error)
         }
+    }
+
+    private func refuse(_ error: ClientMessageError) {
+        guard client != nil else { return send(.error(content: error.content)) }
+        send(.robot(.refused(.invalid(error.content), requestID: nil)))
     }
 
     private var isSessionless: Bool {
@@ -105,14 +139,15 @@ package actor SignalingConnection {
 
     private func answer(_ offer: ClientMessage.Offer, _ id: UInt64) async throws(ClientMessageError) {
         do throws(StageFailure) {
-            try await openStage(avatarID: offer.avatarID ?? avatarID)
+            // A robot's stage is there as long as the robot.
+            if client == nil { try await openStage(avatarID: offer.avatarID ?? avatarID) }
         } catch {
             throw .init("The avatar cannot be shown: \(error.reason) (\(error.remedy))")
         }
         let answer: ViewerAnswer
         do throws(ViewerError) {
             answer = try await service.answerOffer(
-                offer, from: id, audience: audience, remoteAddress: remoteAddress, outlet: send)
+                offer, from: id, audience: audience, remoteAddress: remoteAddress, client: client, outlet: send)
         } catch {
             throw .init(error.reason)
         }
@@ -171,4 +206,6 @@ package actor SignalingConnection {
 
 extension ClientMessageError {
     static let noPeerConnection = ClientMessageError("No WebRTC connection: send webrtc_offer first")
+    static let belongsOnWebSocket = ClientMessageError("Offers and candidates belong on the WebSocket")
+    static let robotsDoNotTalk = ClientMessageError("A robot does not answer questions: see robot_command")
 }

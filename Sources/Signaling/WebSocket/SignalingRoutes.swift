@@ -27,13 +27,13 @@ package struct SignalingRoutes: Sendable {
             connection.close(code: .goingAway, reason: "server is shutting down")
             return
         }
-        guard let audience = await service.audience(of: id, token: connection.query["token"]) else {
+        guard let (audience, client) = await service.admit(id, token: connection.query["token"]) else {
             connection.close(code: .policyViolation, reason: "Invalid or missing token")
             return
         }
         let clock = service.clock
         let signaling = SignalingConnection(
-            audience: audience, service: service, remoteAddress: connection.remoteAddress.ip,
+            audience: audience, service: service, remoteAddress: connection.remoteAddress.ip, client: client,
             send: { message in connection.send(text: message.text(at: clock.wallTime())) },
             close: { code, reason in connection.close(code: WebSocketCloseCode(code), reason: reason) })
         await signaling.open()
@@ -41,6 +41,7 @@ package struct SignalingRoutes: Sendable {
             switch message {
             case .text(let text): await signaling.receive(Array(text.utf8), isText: true)
             case .binary(let bytes): await signaling.receive(bytes, isText: false)
+            case .spooled: preconditionFailure("the signaling listener keeps its messages in memory")
             }
         }
         await signaling.closed()
@@ -48,6 +49,22 @@ package struct SignalingRoutes: Sendable {
 }
 
 extension SignalingService {
+    /// Who a connection id and its token let in, and as what client where it is a robot's; nil where they let nobody in.
+    func admit(_ connectionID: String, token: String?) -> (Audience, RobotClient?)? {
+        guard connectionID.hasPrefix(Self.robotPrefix) else {
+            return audience(of: connectionID, token: token).map { ($0, nil) }
+        }
+        let name = String(connectionID.dropFirst(Self.robotPrefix.count))
+        do throws(RobotRefusal) {
+            return (.robot(name), try robotClient(name, token: token))
+        } catch {
+            robotMetrics.count(error.code)
+            return nil
+        }
+    }
+
+    private static var robotPrefix: String { "robot_" }
+
     /// Whom a connection id and its token stand for; nil where they are not let in.
     ///
     /// A session's id needs that session's own token. `user_…` needs the configured token, if there is one.
