@@ -2,9 +2,11 @@
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 SERVER := .build/release/avatar-streamer
 ARGS ?=
+# End-to-end tests that share no port with others: they mostly wait, and do so together.
+SIDE_BY_SIDE := $(wildcard Tests/EndToEnd/test_robot_control*.py) $(addprefix Tests/EndToEnd/,test_control_page.py test_packaging.py test_socketio_javascript.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit-test engine-test engine-test-musetalk e2e-test bench bench-build soak first-picture lint format fuzz tsan asan docs clean
+.PHONY: help setup build run test unit-test engine-test engine-test-musetalk worker-test go2-simulator-test e2e-test conformance-build bench bench-build soak first-picture lint format fuzz tsan asan docs clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -20,7 +22,7 @@ run: ## set up, build and start the server on its defaults (ARGS="--config FILE"
 	@$(MAKE) --no-print-directory build
 	@exec $(SERVER) serve $(ARGS)
 
-test: setup unit-test engine-test engine-test-musetalk e2e-test ## set up, build and run every test, a real browser included
+test: setup unit-test engine-test engine-test-musetalk worker-test go2-simulator-test e2e-test ## set up, build and run every test, a real browser included
 
 unit-test: ## the Swift tests alone
 	@swift test $(SWIFT_FLAGS) --disable-xctest
@@ -29,14 +31,24 @@ engine-test: ## the Python library for engines and its engines, without the serv
 	@.venv/bin/python -m compileall -q Engines/src
 	@.venv/bin/python -m pytest -q Tests/Engines --ignore-glob='*/test_musetalk_*.py'
 
+worker-test: ## the worker of operators' Python projects, the default project and the examples, without the server
+	@.venv/bin/python -m pytest -q -n 4 Tests/Workers
+
 engine-test-musetalk: ## the MuseTalk engine on tiny random weights, in its own environment
 	@OMP_NUM_THREADS=2 .venv-musetalk/bin/python -m pytest -q -W ignore::pytest.PytestConfigWarning Tests/Engines/test_musetalk_*.py
 
-e2e-test: build bench-build ## the tests that drive the built server with Chromium, aiortc and coturn
-	@.venv/bin/python -m pytest -q Tests/EndToEnd
+go2-simulator-test: ## the simulated robot against the public client, in a network namespace of its own
+	@.venv/bin/python -m pytest -q Tests/Go2Simulator
+
+e2e-test: build bench-build conformance-build ## the tests that drive the built server with Chromium, aiortc and coturn
+	@.venv/bin/python -m pytest -q -n 3 $(SIDE_BY_SIDE)
+	@.venv/bin/python -m pytest -q Tests/EndToEnd $(addprefix --ignore=,$(SIDE_BY_SIDE))
 
 bench-build:
 	@swift build $(SWIFT_FLAGS) -c release --product StreamerBench
+
+conformance-build:
+	@swift build $(SWIFT_FLAGS) -c release --product SocketIOConformance
 
 bench: bench-build ## measure the cost of a viewer, of a packet and of a frame, as ratios within one run
 	@.build/release/StreamerBench $(ARGS)

@@ -63,8 +63,9 @@ let package = Package(
         program(
             "AvatarStreamer",
             [
-                "Signaling", "Conversation", "MediaLoop", "MediaPipeline", "PeerConnection", "TURNServer", "TURNClient",
-                "WebServer", "Networking", "Core", "CYAML",
+                "Signaling", "Conversation", "Go2Bridge", "RobotControl", "MediaLoop", "MediaPipeline",
+                "PeerConnection",
+                "TURNServer", "TURNClient", "WebServer", "Networking", "Core", "CYAML",
             ]),
 
         // The rooms
@@ -146,7 +147,9 @@ let package = Package(
         tests(
             "Signaling",
             ["Conversation", "Go2Bridge", "MediaLoop", "MediaPipeline", "PeerConnection", "WebServer", "Core"]),
-        tests("AvatarStreamer", ["Signaling", "Conversation", "MediaLoop", "MediaPipeline", "Core"]),
+        tests(
+            "AvatarStreamer",
+            ["Signaling", "Conversation", "Go2Bridge", "MediaLoop", "MediaPipeline", "Networking", "Core"]),
 
         // The application that the public conformance suites of Engine.IO and Socket.IO expect.
         .executableTarget(

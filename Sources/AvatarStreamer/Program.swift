@@ -20,19 +20,20 @@ struct Program {
         case .misuse(let reason):
             FileContent.complain("avatar-streamer: \(reason)\n\n\(Command.usage)")
             return ExitStatus.usage
-        case .checkConfiguration(let file):
-            guard let configuration = load(file) else { return ExitStatus.configuration }
+        case .go2(let command): return await Go2Commands.run(command)
+        case .checkConfiguration(let file, let former):
+            guard let configuration = load(file, former) else { return ExitStatus.configuration }
             FileContent.print(ReportCommands.settings(of: configuration))
             return ExitStatus.success
-        case .serve(let file):
-            guard let configuration = load(file) else { return ExitStatus.configuration }
+        case .serve(let file, let former):
+            guard let configuration = load(file, former) else { return ExitStatus.configuration }
             return await Server(configuration).run()
         }
     }
 
-    private static func load(_ file: String?) -> Configuration? {
+    private static func load(_ file: String?, _ former: String?) -> Configuration? {
         do throws(InvalidConfiguration) {
-            return try ConfigurationFile.load(file)
+            return try ConfigurationFile.load(file, importing: former)
         } catch {
             for problem in error.problems { FileContent.complain(problem.description) }
             return nil

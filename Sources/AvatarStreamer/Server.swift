@@ -1,5 +1,6 @@
 internal import Conversation
 internal import Core
+internal import Go2Bridge
 internal import MediaLoop
 internal import MediaPipeline
 internal import Networking
@@ -47,27 +48,46 @@ struct Server {
                 "media loop cannot start", ["reason": LogValue(error.reason), "remedy": LogValue(error.remedy)])
             return ExitStatus.unavailable
         }
-        var backends = ConversationBackends(client: HTTPClient(metrics: metrics))
+        let client = HTTPClient(metrics: metrics)
+        var backends = ConversationBackends(client: client)
         let profiles = backends.profiles(configuration)
         let engines = startEngines(metrics)
+        let robots = ComposedRobots(configuration, client: client, metrics: metrics)
+        for part in robots.degraded {
+            log.error(
+                "robots are not as configured",
+                ["part": LogValue(part.part), "reason": LogValue(part.reason), "remedy": LogValue(part.remedy)])
+        }
+        let control = ComposedRobotControl(configuration, metrics: metrics)
+        let robotStages = RobotStages(
+            fleet: robots.fleet, cameras: robots.cameras, mediaLoop: mediaLoop, metrics: metrics)
+        robotStages.start()
         let media = LiveAvatarMedia(
             mediaLoop: mediaLoop, appearance: Composition.stage(configuration), profiles: profiles,
-            engines: engines.hosts, metrics: metrics, degraded: libraries + backends.degraded + engines.degraded)
+            engines: engines.hosts, metrics: metrics,
+            degraded: libraries + backends.degraded + engines.degraded + robots.degraded + robotStages.degraded)
         let avatars = AvatarLibrary(
             directory: configuration.avatars.directory, videoRoots: configuration.avatars.videoRoots,
             maximumCount: configuration.avatars.maximumCount, configured: Composition.pictures(configuration))
         let service = SignalingService(
-            configuration: Composition.signaling(configuration, publicAddress: publicAddress), media: media,
-            avatars: avatars, metrics: metrics)
-        let web = WebServer(listeners: Composition.listeners(configuration, service: service), metrics: metrics)
+            configuration: Composition.signaling(
+                configuration, publicAddress: publicAddress, robots: robots, control: control),
+            media: media, avatars: avatars, robots: robots.fleet, metrics: metrics)
+        let listeners = Composition.listeners(configuration, service: service) + [control.listener].compactMap(\.self)
+        let web = WebServer(listeners: listeners, metrics: metrics)
         do throws(WebServerError) {
             try web.start()
         } catch {
             log.error("web server cannot start", ["reason": LogValue(error), "remedy": LogValue(error.remedy)])
+            await control.stop()
+            await robots.stop()
+            robotStages.stop()
             await media.close()
             await mediaLoop.stop()
             return ExitStatus.unavailable
         }
+        robots.fleet.start()
+        control.start()
         await service.openPublicStage()
         let housekeeping = Task {
             while !Task.isCancelled {
@@ -82,6 +102,11 @@ struct Server {
         await drain(service, mediaLoop, signals: signals)
         housekeeping.cancel()
         preparing.cancel()
+        // The worker's `stop()` may want to stop its robot.
+        await control.stop()
+        // A robot that nobody says goodbye to lets nobody in for 45 s.
+        await robots.stop()
+        robotStages.stop()
         // Viewers get their goodbye while the loop still runs; then sockets and requests end.
         await mediaLoop.stop()
         await media.close()
@@ -183,6 +208,11 @@ struct Server {
                 "relay": LogValue(configuration.relay.rawValue),
             ])
         FileContent.print("AvatarStreamer serves its page at \(page)")
+        if configuration.robotControl.enabled {
+            FileContent.print(
+                "The robot control service has its page at http://\(configuration.robotControl.host):\(configuration.robotControl.port)/console/"
+            )
+        }
     }
 
     // MARK: End

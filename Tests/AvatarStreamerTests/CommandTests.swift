@@ -10,6 +10,10 @@ struct CommandTests {
         #expect(Command(["serve", "--config", "x.yaml"]) == .serve(configurationFile: "x.yaml"))
         #expect(Command(["serve", "--config=x.yaml"]) == .serve(configurationFile: "x.yaml"))
         #expect(Command(["check-config", "--config", "x.yaml"]) == .checkConfiguration(file: "x.yaml"))
+        #expect(
+            Command(["serve", "--import", "old.yaml", "--config", "x.yaml"])
+                == .serve(configurationFile: "x.yaml", importing: "old.yaml"))
+        #expect(Command(["check-config", "--import=o"]) == .checkConfiguration(file: nil, importing: "o"))
         #expect(Command(["version"]) == .version)
         #expect(Command(["--version"]) == .version)
         #expect(Command([]) == .help)

@@ -31,10 +31,11 @@ struct ConfigurationTests {
             "false", "true", "1234", "66", "7", "some-name", "ws://x", "turn:h:1", "stun:h:1", "127.0.0.9", "debug",
             "json",
             "direct", "external", "64000", "sixteen-bytes-and-more", "http://h/v1", "openai", "1.5",
+            "take_over", "concurrent", "VARIABLE", "ipc:///x", "1100000",
         ]
         for setting in Configuration.settings {
             let before = setting.text(Configuration())
-            let values = candidates.map { SettingValue.scalar($0) } + [.list(["https://a.example"])]
+            let values = candidates.map { SettingValue.scalar($0) } + [.list(["https://a.example"]), .list(["/srv"])]
             let changed = values.lazy.compactMap { value -> Configuration? in
                 var configuration = Configuration()
                 let isStored = setting.store(value, &configuration)
@@ -99,6 +100,7 @@ struct ConfigurationTests {
             "WEBRTC_PORT_MAX": "20115", "WEBRTC_STUN_SERVER": "stun:s.example:3478",
             "WEBRTC_TURN_SERVER": "turn:t.example:20110", "WEBRTC_TURN_SERVER_LOCAL": "turn:127.0.0.1:20110",
             "WEBRTC_TURN_USERNAME": "u", "WEBRTC_TURN_PASSWORD": "p",
+            "LOG_LEVEL": "WARNING",
         ]
         let configuration = try read("management:\n  port: 9050\nsessions:\n  maximum: 3\n", environment)
         #expect(configuration.management.host == "127.0.0.1")
@@ -116,6 +118,7 @@ struct ConfigurationTests {
         #expect(configuration.webRTC.turnServerLocal == "turn:127.0.0.1:20110")
         #expect(configuration.webRTC.turnUsername == "u")
         #expect(configuration.webRTC.turnPassword == "p")
+        #expect(configuration.logging.level == .warning)
         // Every variable of the table was tried above.
         #expect(Set(Configuration.settings.compactMap(\.environment)) == Set(environment.keys))
     }

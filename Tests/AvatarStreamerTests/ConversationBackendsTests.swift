@@ -87,6 +87,7 @@ struct ConversationBackendsTests {
         let profiles = backends.profiles(settings)
         #expect(backends.degraded.map(\.part) == ["hearing", "answering", "voice:anna", "answering:anna"])
         let text = backends.degraded.map { "\($0.reason) \($0.remedy)" }
+        try #require(text.count == 4)
         #expect(text[0].contains("/nowhere/en-us") && text[0].contains("pocketsphinx-en-us"))
         #expect(text[1].contains("/nowhere/dialogue.yaml") && text[1].contains("answering.dialogue_file"))
         #expect(text[2].contains("/nowhere/key"))

@@ -62,6 +62,37 @@ struct SampleConfigurationTests {
         #expect(Set(keys.map(\.key)) == Set(Configuration.Engine.settings.map(\.key)))
     }
 
+    @Test("Its examples of a robot and a token hold every key, the robot with its defaults")
+    func robotExamples() throws {
+        let text = try sampleWithExamples()
+        let configuration = try ConfigurationReader.read(Array(text.utf8), file: "sample", environment: [:])
+        var dog = Configuration.Robot()
+        dog.address = "192.168.12.1"
+        #expect(configuration.robots == ["dog": dog])
+        var pilot = Configuration.Access()
+        pilot.tokenEnvironment = "DOG_PILOT_TOKEN"
+        #expect(configuration.access == ["pilot": pilot])
+        #expect(try keys(of: "robots", in: text) == Set(Configuration.Robot.settings.map(\.key)))
+        #expect(try keys(of: "access", in: text) == Set(Configuration.Access.settings.map(\.key)))
+    }
+
+    /// The keys of a section's first entry, with those of the sections within it.
+    private func keys(of section: String, in text: String) throws -> Set<String> {
+        guard case .mapping(let sections) = try YAMLParser.parse(Array(text.utf8)).content,
+            case .mapping(let entries) = sections.first(where: { $0.key == section })?.value.content,
+            case .mapping(let keys) = entries.first?.value.content
+        else { return [] }
+        var found: Set<String> = []
+        for key in keys {
+            guard case .mapping(let inner) = key.value.content else {
+                found.insert(key.key)
+                continue
+            }
+            for one in inner { found.insert("\(key.key).\(one.key)") }
+        }
+        return found
+    }
+
     @Test("It explains every key and names every environment variable")
     func explainsEveryKey() throws {
         let text = try sample()

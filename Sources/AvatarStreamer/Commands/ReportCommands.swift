@@ -23,6 +23,8 @@ enum ReportCommands {
         var lines = lines(of: configuration, Configuration.settings)
         lines += self.lines(of: configuration, Configuration.engineSection)
         lines += self.lines(of: configuration, Configuration.profileSection)
+        lines += self.lines(of: configuration, Configuration.robotSection)
+        lines += self.lines(of: configuration, Configuration.accessSection)
         return lines.joined(separator: "\n")
     }
 

@@ -168,23 +168,3 @@ extension Configuration.Profile {
                 maximumLength: 128, where: { _ in true }),
         ] + Configuration.Conversation.settings.map { $0.within(\.conversation) }
 }
-
-/// A section of named entries, each with the keys of one table.
-struct NamedSection<Entry>: Sendable {
-    let name: String
-    let path: any (WritableKeyPath<Configuration, [String: Entry]> & Sendable)
-    let settings: [Setting<Entry>]
-    /// What an entry is before its own keys are laid over it.
-    let initial: @Sendable (Configuration) -> Entry
-    let maximumCount: Int
-}
-
-extension Configuration {
-    static let engineSection = NamedSection(
-        name: "engines", path: \.engines, settings: Engine.settings, initial: { _ in Engine() }, maximumCount: 64)
-    static let profileSection = NamedSection(
-        name: "profiles", path: \.profiles, settings: Profile.settings,
-        initial: { Profile(conversation: $0.conversation) }, maximumCount: 1_000)
-    /// The names of the sections of named entries.
-    static let namedSections = [engineSection.name, profileSection.name]
-}

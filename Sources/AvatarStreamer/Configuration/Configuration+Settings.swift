@@ -108,10 +108,11 @@ extension Configuration {
             .text("storage.state_directory", \.storage.stateDirectory, expected: "a folder", where: { !$0.isEmpty }),
             .text("storage.web_root", \.storage.webRoot, expected: "a folder", where: { !$0.isEmpty }),
 
-            .choice("logging.level", \.logging.level),
+            .choice("logging.level", \.logging.level, environment: "LOG_LEVEL"),
             .choice("logging.format", \.logging.format),
             .boolean("logging.show_addresses", \.logging.showAddresses),
 
             .integer("shutdown.drain_seconds", \.shutdown.drainSeconds, 0...300),
         ] + Conversation.settings.map { $0.within(\.conversation) }
+        + RobotControl.settings.map { $0.within(\.robotControl) }
 }

@@ -103,10 +103,15 @@ struct Configuration: Equatable, Sendable {
     var storage = Storage()
     var logging = Logging()
     var shutdown = Shutdown()
+    var robotControl = RobotControl()
     /// What holds for every avatar whose profile says nothing else.
     var conversation = Conversation()
     /// By name.
     var engines: [String: Engine] = [:]
     /// By avatar id.
     var profiles: [String: Profile] = [:]
+    /// By name.
+    var robots: [String: Robot] = [:]
+    /// By name, which is for logs alone.
+    var access: [String: Access] = [:]
 }

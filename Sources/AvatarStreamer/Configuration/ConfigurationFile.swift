@@ -2,19 +2,24 @@ internal import Glibc
 
 /// Loads the configuration as the commands use it: file, then environment.
 enum ConfigurationFile {
-    static func load(_ file: String?) throws(InvalidConfiguration) -> Configuration {
-        var text: [UInt8]?
-        if let file {
-            text = FileContent.read(file, maximumLength: YAMLParser.maximumLength + 1)
-            guard text != nil else {
-                throw InvalidConfiguration(problems: [
-                    ConfigurationProblem(
-                        code: .unreadable, place: .file(file, line: 0), key: "", found: "no readable file",
-                        expected: "a YAML file of at most \(YAMLParser.maximumLength) bytes")
-                ])
-            }
+    ///
+    /// - Parameter former: the former robot control service's file, which `file` wins over.
+    static func load(_ file: String?, importing former: String? = nil) throws(InvalidConfiguration) -> Configuration {
+        let text = try file.map(read)
+        var imported: (text: [UInt8], file: String)?
+        if let former { imported = (try read(former), former) }
+        return try ConfigurationReader.read(text, file: file ?? "", environment: environment(), former: imported)
+    }
+
+    private static func read(_ file: String) throws(InvalidConfiguration) -> [UInt8] {
+        guard let text = FileContent.read(file, maximumLength: YAMLParser.maximumLength + 1) else {
+            throw InvalidConfiguration(problems: [
+                ConfigurationProblem(
+                    code: .unreadable, place: .file(file, line: 0), key: "", found: "no readable file",
+                    expected: "a YAML file of at most \(YAMLParser.maximumLength) bytes")
+            ])
         }
-        return try ConfigurationReader.read(text, file: file ?? "", environment: environment())
+        return text
     }
 
     /// The variables that the table of settings names.

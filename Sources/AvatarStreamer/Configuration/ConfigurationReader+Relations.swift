@@ -22,6 +22,8 @@ extension ConfigurationReader {
         check(configuration.conversation, prefix: "")
         for (name, engine) in configuration.engines.sorted(by: { $0.key < $1.key }) { check(engine, name) }
         for (id, profile) in configuration.profiles.sorted(by: { $0.key < $1.key }) { check(profile, id) }
+        checkRobots()
+        checkRobotControl()
     }
 
     private mutating func checkExternalRelay() {

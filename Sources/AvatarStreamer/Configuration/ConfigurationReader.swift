@@ -7,12 +7,19 @@ struct ConfigurationReader {
     private var places: [String: ConfigurationProblem.Place] = [:]
 
     /// `text` is the file's content (nil for the embedded defaults alone), `environment` the process's variables.
+    ///
+    /// - Parameter former: a configuration of the former robot control service; what `text` says wins over it.
     static func read(
-        _ text: [UInt8]?, file: String, environment: [String: String]
+        _ text: [UInt8]?, file: String, environment: [String: String],
+        former: (text: [UInt8], file: String)? = nil
     ) throws(InvalidConfiguration) -> Configuration {
-        var reader = ConfigurationReader(file: file)
-        let entries = text.map { reader.parse($0) } ?? []
         var whole = Configuration()
+        var imported = ConfigurationReader(file: former?.file ?? "")
+        if let former { imported.adopt(former.text, into: &whole) }
+        var reader = ConfigurationReader(file: file)
+        reader.problems = imported.problems
+        reader.places = imported.places
+        let entries = text.map { reader.parse($0) } ?? []
         reader.apply(
             entries.filter { !Configuration.namedSections.contains($0.key) }, of: Configuration.settings, to: &whole,
             besides: Configuration.namedSections)
@@ -22,6 +29,8 @@ struct ConfigurationReader {
         for entry in entries {
             reader.apply(entry, as: Configuration.engineSection)
             reader.apply(entry, as: Configuration.profileSection)
+            reader.apply(entry, as: Configuration.robotSection)
+            reader.apply(entry, as: Configuration.accessSection)
         }
         // A value that is wrong in itself need not be complained of twice.
         if reader.problems.isEmpty { reader.checkRelations() }
@@ -33,7 +42,35 @@ struct ConfigurationReader {
         self.file = file
     }
 
-    // MARK: The file
+    // MARK: The files
+
+    /// Whoever imports that service's settings wants the service.
+    private mutating func adopt(_ text: [UInt8], into whole: inout Configuration) {
+        let root: YAMLNode
+        do throws(YAMLParseError) {
+            root = try YAMLParser.parse(text)
+        } catch {
+            return report(.syntax, line: error.line, key: "", found: error.found, expected: error.expected)
+        }
+        let (entries, unknown) = FormerConfiguration.read(root)
+        whole.robotControl.enabled = true
+        for entry in entries {
+            places[entry.key] = .file(file, line: entry.line)
+            guard let setting = Configuration.settings.first(where: { $0.key == entry.key }),
+                !setting.store(.scalar(entry.value), &whole)
+            else { continue }
+            report(
+                .wrongValue, line: entry.line, key: entry.key, found: "\"\(entry.value.prefix(60))\"",
+                expected: setting.expected)
+        }
+        for entry in unknown {
+            report(
+                .unknownKey, line: entry.line, key: String(entry.key.prefix(60)), found: "a key that is not understood",
+                expected:
+                    "host, port, max_message_size, storage_dir, max_execution_time, log_level and the two ipc:// sockets; "
+                    + "take the line out to import the rest")
+        }
+    }
 
     private mutating func parse(_ text: [UInt8]) -> [YAMLNode.Entry] {
         let root: YAMLNode

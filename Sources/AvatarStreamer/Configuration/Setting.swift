@@ -104,13 +104,17 @@ extension Setting {
     }
 
     static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
-        _ key: String, _ path: any (WritableKeyPath<Root, Choice> & Sendable)
+        _ key: String, _ path: any (WritableKeyPath<Root, Choice> & Sendable), environment: String? = nil
     ) -> Setting {
         Setting(
-            key: key, environment: nil, expected: "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", "),
+            key: key, environment: environment,
+            expected: "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", "),
             isSecret: false,
             store: { value, root in
-                guard case .scalar(let text) = value, let choice = Choice(rawValue: text) else { return false }
+                // Environments are written in capitals: LOG_LEVEL=DEBUG.
+                guard case .scalar(let text) = value,
+                    let choice = Choice(rawValue: text) ?? Choice(rawValue: text.lowercased())
+                else { return false }
                 root[keyPath: path] = choice
                 return true
             },

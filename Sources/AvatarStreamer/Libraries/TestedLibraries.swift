@@ -97,5 +97,18 @@ extension TestedLibrary {
             name: "libzmq", package: "libzmq5", from: .init(4, 3), below: .init(5),
             reason: "ROUTER and DEALER with CURVE and ZAP as 4.3 has them; earlier versions have known overflows",
             loaded: { LoadedLibraries.triple("zmq_version") }),
+        TestedLibrary(
+            name: "usrsctp", package: "libusrsctp2", from: .init(2), below: .init(3),
+            reason:
+                "the use without threads as 0.9.5 has it (its library is numbered 2); earlier versions were not tried",
+            loaded: { LoadedLibraries.fileSuffix("libusrsctp.so.") }),
+        TestedLibrary(
+            name: "lz4", package: "liblz4-1", from: .init(1, 9, 4), below: .init(2),
+            reason: "1.9.4 mended a decoder that could be led astray by a hostile block",
+            loaded: { LoadedLibraries.text("LZ4_versionString") }),
+        TestedLibrary(
+            name: "CycloneDDS", package: "libddsc0debian", from: .init(0, 10), below: .init(0, 11),
+            reason: "the topics' types are compiled by 0.10's tools and fit its library alone",
+            loaded: { LoadedLibraries.fileSuffix("libddsc.so.") }),
     ]
 }

@@ -120,7 +120,10 @@ enum Composition {
             idleMemoryLimit: configuration.idleMemoryMegabytes << 20, environment: environment)
     }
 
-    static func signaling(_ configuration: Configuration, publicAddress: IPAddress) -> SignalingConfiguration {
+    static func signaling(
+        _ configuration: Configuration, publicAddress: IPAddress, robots: ComposedRobots? = nil,
+        control: ComposedRobotControl? = nil
+    ) -> SignalingConfiguration {
         var url = configuration.signaling.publicURL
         while url.hasSuffix("/") { url.removeLast() }
         if url.isEmpty {
@@ -137,6 +140,9 @@ enum Composition {
         signaling.maximumUserStages = configuration.sessions.maximum
         signaling.sessionTimeout = .seconds(configuration.sessions.timeoutSeconds)
         signaling.maximumUploadBytes = configuration.avatars.maximumUploadBytes
+        signaling.robots = robots?.exposures ?? [:]
+        signaling.access = (robots?.access ?? []) + [control?.robotAccess].compactMap(\.self)
+        if let control { signaling.otherDegraded = { control.degraded } }
         signaling.versions = ["avatar-streamer": ReportCommands.programVersion]
         for library in TestedLibrary.all {
             if let text = library.loaded(), let version = LibraryVersion(in: text) {

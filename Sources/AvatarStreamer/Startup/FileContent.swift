@@ -28,6 +28,16 @@ enum FileContent {
         return true
     }
 
+    /// The path from the root on, whatever the working folder is.
+    static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/") else { return path }
+        guard let folder = unsafe getcwd(nil, 0) else { return path }
+        defer { unsafe free(folder) }
+        return unsafe String(cString: folder) + "/" + path
+    }
+
+    static func isExecutable(_ path: String) -> Bool { unsafe access(path, X_OK) == 0 }
+
     /// Writes a file that only its owner may read; false where that fails.
     static func writePrivate(_ bytes: [UInt8], to path: String) -> Bool {
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)

@@ -25,6 +25,12 @@ enum PortCheck {
             NeededPort(
                 port: configuration.signaling.port, transport: .tcp, purpose: "signaling", setting: "signaling.port"),
         ]
+        if configuration.robotControl.enabled {
+            ports.append(
+                NeededPort(
+                    port: configuration.robotControl.port, transport: .tcp, purpose: "robot control",
+                    setting: "robot_control.port"))
+        }
         if configuration.connectivity != .direct {
             switch configuration.relay {
             case .embedded:
