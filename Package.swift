@@ -186,5 +186,16 @@ let package = Package(
                 fuzzer("FuzzMicrophone", ["MediaPipeline", "PeerConnection", "Core"]),
                 fuzzer("FuzzRecording", ["MediaPipeline", "Core"]),
                 fuzzer("FuzzServiceAnswer", ["Conversation", "Core"]),
+                fuzzer("FuzzSCTP", ["PeerConnection", "Core"]),
+                fuzzer("FuzzDataChannel", ["PeerConnection", "Core"]),
+                fuzzer("FuzzH264", ["PeerConnection", "MediaPipeline", "Core"]),
+                fuzzer("FuzzRobotMessage", ["Go2Bridge", "PeerConnection", "Core"]),
+                fuzzer("FuzzLiDAR", ["Go2Bridge", "Core"]),
+                fuzzer("FuzzDDSSample", ["Go2Bridge", "Core"]),
+                fuzzer("FuzzRobotSignaling", ["Go2Bridge", "Core"]),
+                fuzzer("FuzzEngineIO", ["WebServer", "Core"]),
+                fuzzer("FuzzSocketIO", ["WebServer", "Core"]),
+                fuzzer("FuzzZipArchive", ["RobotControl", "Core"]),
+                fuzzer("FuzzWorkerMessage", ["RobotControl", "Networking", "Core"]),
             ].filter { fuzzing == "1" || fuzzing == $0.name })
 )

@@ -9,6 +9,13 @@ package func fuzzHTTPBody(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32
     _ = try? SessionRequest(body: input)
     _ = try? AvatarRequest.parse(input)
     _ = try? SpeechRequest.parse(input)
+    if let json = JSONValue(parsing: input) {
+        _ = try? RobotClientMessage.publication(json)
+        _ = try? RobotClientMessage.arguments(json)
+        if let call = try? RobotCall(json) {
+            precondition(call.timeout <= .milliseconds(RobotLimits.timeouts.upperBound), "a request without end")
+        }
+    }
     checkMarkup(String(decoding: input, as: UTF8.self))
     // The first line serves as content type, so that boundaries are tried as well.
     let line = input.prefix { $0 != 0x0A }

@@ -159,7 +159,7 @@ private struct Scene: ~Copyable {
         picture &+= 1
         let payloads = VP8Packetizer.packetize(frame: [UInt8](repeating: 1, count: count), isKeyFrame: isKeyFrame)
         let frame = MediaFrame(
-            kind: .video, payloads: payloads, rtpTimestamp: picture &* 3000, presentationTime: now, epoch: 0,
+            codec: .vp8, payloads: payloads, rtpTimestamp: picture &* 3000, presentationTime: now, epoch: 0,
             capturedAt: now)
         let instant = now
         let size = peer.batchByteCount(of: frame, reservingBefore: 4)

@@ -34,7 +34,7 @@ private func retransmit(_ input: [UInt8]) {
         extensions: RTPHeaderExtensionIDs(mid: 1, absoluteSendTime: 2), random: .seeded(UInt64(input.count)))
     let payloads = VP8Packetizer.packetize(frame: input, isKeyFrame: false, maximumPayload: 64 + Int(input.first ?? 0))
     let frame = MediaFrame(
-        kind: .video, payloads: payloads, rtpTimestamp: 0, presentationTime: .zero, epoch: 0, capturedAt: .zero)
+        codec: .vp8, payloads: payloads, rtpTimestamp: 0, presentationTime: .zero, epoch: 0, capturedAt: .zero)
     var buffer = [UInt8](repeating: 0, count: 600)
     var sent: [UInt16] = []
     for index in payloads.ranges.indices {

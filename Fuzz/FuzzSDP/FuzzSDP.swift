@@ -18,10 +18,13 @@ package func fuzzSDP(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     for capabilities in [
         MediaCapabilities(), MediaCapabilities(receivesVideo: true, usesTransportFeedback: true),
         MediaCapabilities(sendsVideo: false, sendsAudio: false),
+        MediaCapabilities(
+            receivesVideo: true, videoCodecs: [.h264, .vp8], offersRetransmission: false,
+            dataChannels: DataChannelLimits()),
     ] {
         var answerer = OfferAnswer(capabilities: capabilities, random: .seeded(1))
         if let session = try? answerer.review(description) {
-            precondition(session.sections.contains { $0.media != nil }, "agreed to nothing")
+            precondition(session.sections.contains { $0.index != nil }, "agreed to nothing")
             let answer = answerer.answer(description, agreed: session, transport: transport)
             precondition(answer.media.count == description.media.count, "a section went lost")
             guard (try? SessionDescription(answer.text)) == answer else {
