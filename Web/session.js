@@ -1,33 +1,33 @@
-// One session with the server: the HTTP session, its WebSocket, and the peer connection. Emits what happens as events:
+// One viewer of the server: a door that is opened over HTTP, its WebSocket, and the peer connection. Emits what happens as events:
 // "phase" {phase, state, detail}, "message" (every server message), "stream" (a MediaStream), "lost" {reason}.
+//
+// A door says whose stage is watched: open() answers the WebSocket's URL, offer holds what the offer says of it, close() leaves.
 
 const OPEN_LIMIT_MS = 8000;
 
 export class Session extends EventTarget {
-  #socket; #peer; #session; #answered = false; #early = []; #closed = false; #userId; #voice; #track = null;
+  #socket; #peer; #door; #answered = false; #early = []; #closed = false; #userId; #voice; #track = null;
 
-  constructor(userId, avatarId) {
+  constructor(userId, door) {
     super();
     this.#userId = userId;
-    this.avatarId = avatarId;
+    this.#door = door;
   }
 
   get peer() { return this.#peer; }
-  get id() { return this.#session?.session_id; }
 
   /// Walks through the phases; throws an Error whose message says what failed in words.
   async open() {
     this.#tell("server", "doing");
-    const [config, session] = await Promise.all([this.#get("/api/webrtc/config"), this.#createSession()]);
-    this.#session = session;
+    const [config, url] = await Promise.all([this.#get("/api/webrtc/config"), this.#door.open()]);
     this.#tell("server", "done");
     // The offer is made while the socket opens: a round trip saved.
     const offer = this.#createPeer(config);
     this.#tell("signaling", "doing");
-    await this.#openSocket();
+    await this.#openSocket(url);
     this.#tell("signaling", "done");
     this.#tell("path", "doing");
-    this.send({ type: "webrtc_offer", sdp: (await offer).sdp, user_id: this.#userId, avatar_id: this.avatarId, tutor_id: 1 });
+    this.#sendOffer(await offer);
     for (const candidate of this.#early.splice(0)) this.#sendCandidate(candidate);
   }
 
@@ -39,7 +39,7 @@ export class Session extends EventTarget {
 
   /// Asks the avatar, which answers aloud.
   ask(text) {
-    this.send({ type: "text_webrtc", content: text, avatar_id: this.avatarId, user_id: this.#userId, tutor_id: 1 });
+    this.send({ type: "text_webrtc", content: text, user_id: this.#userId, ...this.#door.offer });
   }
 
   interrupt() { this.send({ type: "interrupt" }); }
@@ -55,7 +55,7 @@ export class Session extends EventTarget {
     this.#remoteEarly = [];
     const offer = await this.#peer.createOffer({ iceRestart: true });
     await this.#peer.setLocalDescription(offer);
-    this.send({ type: "webrtc_offer", sdp: offer.sdp, user_id: this.#userId, avatar_id: this.avatarId, tutor_id: 1 });
+    this.#sendOffer(offer);
   }
 
   close() {
@@ -63,9 +63,7 @@ export class Session extends EventTarget {
     this.send({ type: "bye" });
     this.#socket?.close();
     this.#peer?.close();
-    if (this.#session) {
-      fetch(`/v1/sessions/${this.#session.session_id}`, { method: "DELETE", keepalive: true }).catch(() => {});
-    }
+    this.#door.close();
   }
 
   #remoteEarly = [];
@@ -78,15 +76,7 @@ export class Session extends EventTarget {
     return answer.json();
   }
 
-  async #createSession() {
-    const answer = await fetch("/v1/sessions", {
-      method: "POST", headers: { "Content-Type": "application/json" }, signal: AbortSignal.timeout(OPEN_LIMIT_MS),
-      body: JSON.stringify({ tutor_id: 1, student_id: this.#userId, kb_id: null }),
-    }).catch(() => { throw new Error("The server does not answer"); });
-    const body = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(body.detail ?? `The server refused a session (${answer.status})`);
-    return body;
-  }
+  #sendOffer({ sdp }) { this.send({ type: "webrtc_offer", sdp, user_id: this.#userId, ...this.#door.offer }); }
 
   async #createPeer(config) {
     const peer = new RTCPeerConnection({
@@ -108,6 +98,7 @@ export class Session extends EventTarget {
     };
     peer.onconnectionstatechange = () => this.#emit("connection", peer.connectionState);
     peer.addTransceiver("video", { direction: "recvonly" });
+    this.#door.openChannels?.(peer);
     const audio = peer.addTransceiver("audio", { direction: "sendrecv" });
     this.#voice = audio.sender;
     if (this.#track) await this.#voice.replaceTrack(this.#track);
@@ -120,9 +111,7 @@ export class Session extends EventTarget {
     this.send({ type: "webrtc_ice_candidate", user_id: this.#userId, candidate: candidate.toJSON() });
   }
 
-  #openSocket() {
-    const url = new URL(this.#session.engine_url, location.href);
-    url.searchParams.set("token", this.#session.engine_token);
+  #openSocket(url) {
     const socket = new WebSocket(url);
     this.#socket = socket;
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
@@ -151,4 +140,32 @@ export class Session extends EventTarget {
 
   #tell(phase, state, detail) { this.#emit("phase", { phase, state, detail }); }
   #emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+}
+
+/// A session of one's own with an avatar.
+export class AvatarDoor {
+  #session; #userId;
+
+  constructor(userId, avatarId) {
+    this.#userId = userId;
+    this.offer = { avatar_id: avatarId, tutor_id: 1 };
+  }
+
+  async open() {
+    const answer = await fetch("/v1/sessions", {
+      method: "POST", headers: { "Content-Type": "application/json" }, signal: AbortSignal.timeout(OPEN_LIMIT_MS),
+      body: JSON.stringify({ tutor_id: 1, student_id: this.#userId, kb_id: null }),
+    }).catch(() => { throw new Error("The server does not answer"); });
+    const body = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(body.detail ?? `The server refused a session (${answer.status})`);
+    this.#session = body;
+    const url = new URL(body.engine_url, location.href);
+    url.searchParams.set("token", body.engine_token);
+    return url;
+  }
+
+  close() {
+    if (!this.#session) return;
+    fetch(`/v1/sessions/${this.#session.session_id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+  }
 }
