@@ -30,8 +30,8 @@ struct Benchmark {
         let stage = try Stage(
             id: StageID("bench"), configuration: StageConfiguration(source: source), sink: loop, metrics: metrics)
         loop.addStage(
-            stage.id, keyFrameRequested: { [weak stage] in stage?.requestKeyFrame() },
-            viewerCountChanged: { [weak stage] in stage?.setViewerCount($0) })
+            stage.id, keyFrameRequested: { [weak stage] _ in stage?.requestKeyFrame() },
+            viewersChanged: { [weak stage] in stage?.setViewerCount($0.total) })
         stage.start()
         return stage
     }

@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import MediaLoop
+import PeerConnection
 
 /// The load client's process as the server side sees it.
 final class Crowd {
@@ -12,10 +13,12 @@ final class Crowd {
     private(set) var connected = 0
     private(set) var failures: [String] = []
 
-    init(count: Int, perSecond: Int, watchesKeyFrames: Bool = false) throws {
+    init(count: Int, perSecond: Int, watchesKeyFrames: Bool = false, codec: MediaCodec = .vp8) throws {
         self.count = count
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["client", "\(count)", "\(perSecond)", watchesKeyFrames ? "watch" : "count"]
+        process.arguments = [
+            "client", "\(count)", "\(perSecond)", watchesKeyFrames ? "watch" : "count", codec.rawValue,
+        ]
         process.standardInput = input
         process.standardOutput = output
         try process.run()

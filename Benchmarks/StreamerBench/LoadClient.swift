@@ -33,14 +33,17 @@ final class LoadClient {
     private let count: Int
     private let perSecond: Int
     private let watchesKeyFrames: Bool
+    /// Of the picture: the only one that is offered.
+    private let codec: MediaCodec
     private var members: [Member] = []
     private var isAnswered = 0
 
-    init(loop: EventLoop, count: Int, perSecond: Int, watchesKeyFrames: Bool) throws {
+    init(loop: EventLoop, count: Int, perSecond: Int, watchesKeyFrames: Bool, codec: MediaCodec) throws {
         self.loop = loop
         self.count = count
         self.perSecond = perSecond
         self.watchesKeyFrames = watchesKeyFrames
+        self.codec = codec
         context = try DTLSContext(certificate: DTLSCertificate())
     }
 
@@ -65,6 +68,7 @@ final class LoadClient {
         capabilities.sendsAudio = false
         capabilities.receivesVideo = true
         capabilities.receivesAudio = true
+        capabilities.videoCodecs = [codec]
         var peer = PeerConnection(
             configuration: PeerConnection.Configuration(
                 role: .offerer, capabilities: capabilities, deliversReceivedMedia: watchesKeyFrames),
@@ -173,14 +177,14 @@ struct KeyFrameWatch {
 }
 
 /// Runs the crowd until its standard input ends.
-func runLoadClient(count: Int, perSecond: Int, watchesKeyFrames: Bool) throws -> Never {
+func runLoadClient(count: Int, perSecond: Int, watchesKeyFrames: Bool, codec: MediaCodec) throws -> Never {
     let loop = try EventLoop(name: "load-client")
     let client = LoopBound<LoadClient?>(nil, on: loop)
     try loop.start()
     loop.submit {
         client.withValue { client in
             client = try? LoadClient(
-                loop: loop, count: count, perSecond: perSecond, watchesKeyFrames: watchesKeyFrames)
+                loop: loop, count: count, perSecond: perSecond, watchesKeyFrames: watchesKeyFrames, codec: codec)
             client?.joinNext()
         }
     }

@@ -6,13 +6,19 @@ import PeerConnection
 
 // Measures what a viewer, a packet and a frame cost, in one run and as ratios; the crowd of viewers is a process of its own.
 //   StreamerBench [--viewers 50,200,500] [--seconds 10]
+// Or what a robot's camera costs, passed through and made VP8 of (needs the `ffmpeg` program):
+//   StreamerBench camera [--viewers 20] [--seconds 20]
 // Or is a crowd that comes to a server that runs already, over HTTP, and goes again:
 //   StreamerBench viewers --whep http://HOST:9000/whep/avatar [--count 20] [--lifetime 30] [--per-second 10] [--seconds S]
 //                 [--relay]
+// Or is one peer with data channels, told what to do by JSON lines (Tests/EndToEnd/channel_peer.py says which):
+//   StreamerBench data-channels [--offer] [--maximum-message-bytes 262144]
 
 let arguments = CommandLine.arguments
-if arguments.count == 5, arguments[1] == "client", let count = Int(arguments[2]), let perSecond = Int(arguments[3]) {
-    try runLoadClient(count: count, perSecond: perSecond, watchesKeyFrames: arguments[4] == "watch")
+if arguments.count == 6, arguments[1] == "client", let count = Int(arguments[2]), let perSecond = Int(arguments[3]),
+    let codec = MediaCodec(rawValue: arguments[5])
+{
+    try runLoadClient(count: count, perSecond: perSecond, watchesKeyFrames: arguments[4] == "watch", codec: codec)
 }
 
 if arguments.count == 3, arguments[1] == "sink", let count = Int(arguments[2]) { try SinkProcess.run(count: count) }
@@ -37,9 +43,22 @@ if arguments.count > 1, arguments[1] == "viewers" {
             seconds: option("--seconds").flatMap(Double.init), usesRelay: arguments.contains("--relay")))
 }
 
+if arguments.count > 1, arguments[1] == "data-channels" {
+    try runChannelPeer(
+        role: arguments.contains("--offer") ? .offerer : .answerer,
+        maximumMessageBytes: option("--maximum-message-bytes").flatMap { Int($0) } ?? 262_144)
+}
+
 var quiet = LogOutput.Settings()
 quiet.level = .warning
 LogOutput.configure(quiet)
+
+if arguments.count > 1, arguments[1] == "camera" {
+    try await CameraBenchmark(
+        viewers: option("--viewers").flatMap(Int.init) ?? 20, seconds: option("--seconds").flatMap(Double.init) ?? 20
+    ).run()
+    exit(0)
+}
 
 let counts = (option("--viewers") ?? "50,200,500").split(separator: ",").compactMap { Int($0) }
 let seconds = Double(option("--seconds") ?? "10") ?? 10
