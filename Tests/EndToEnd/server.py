@@ -21,6 +21,9 @@ BINARY = Path(os.environ.get("AVATAR_STREAMER", ROOT / ".build/release/avatar-st
 
 handed_out: set[int] = set()
 
+#: For servers whose avatar nobody looks at: its idle pictures are drawn after the start, on the processors that the test needs.
+SMALL_AVATAR = {"width": 128, "height": 128, "frames_per_second": 10}
+
 
 def free_port() -> int:
     """A port that nobody listens on, never the same twice: the kernel may give a closed one again at once."""
@@ -122,11 +125,11 @@ class Server:
         return self.log_path.read_text(errors="replace")
 
     def figures(self) -> dict:
-        """What the kernel says of the process: resident memory in bytes, open descriptors, threads."""
+        """What the kernel says of the process: resident memory in bytes, that of it which lies in no file, open descriptors, threads."""
         assert self.process is not None
         proc = Path("/proc") / str(self.process.pid)
         status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
-        return {"rss": int(status["VmRSS"].split()[0]) * 1024, "fds": len(list((proc / "fd").iterdir())),
+        return {"rss": int(status["VmRSS"].split()[0]) * 1024, "anonymous": int(status["RssAnon"].split()[0]) * 1024, "fds": len(list((proc / "fd").iterdir())),
                 "threads": int(status["Threads"])}
 
     def stop(self) -> int:
