@@ -61,6 +61,7 @@ struct ConversationTests {
             sounds.append(try #require(timeline.timeToFirstSound).milliseconds)
             shares.append(try #require(timeline.serverShare).milliseconds)
         }
+        try #require(sounds.count == 15, "only \(sounds.count) of 15 turns were told")
         let median = (sounds.sorted()[7], shares.sorted()[7])
         print(
             "text to first sound: median \(median.0) ms, the server's share \(median.1) ms, at most \(shares.max() ?? 0)"
