@@ -2,6 +2,8 @@
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 SERVER := .build/release/avatar-streamer
 ARGS ?=
+# Swift tests at a time: most wait for something, but each has threads, children and descriptors of its own.
+SIDE_BY_SIDE_UNITS := 64
 # End-to-end tests that share no port with others: they mostly wait, and do so together.
 SIDE_BY_SIDE := $(wildcard Tests/EndToEnd/test_robot_control*.py) $(addprefix Tests/EndToEnd/,test_control_page.py test_packaging.py test_socketio_javascript.py)
 
@@ -25,7 +27,7 @@ run: ## set up, build and start the server on its defaults (ARGS="--config FILE"
 test: setup unit-test engine-test engine-test-musetalk worker-test go2-simulator-test e2e-test ## set up, build and run every test, a real browser included
 
 unit-test: ## the Swift tests alone
-	@swift test $(SWIFT_FLAGS) --disable-xctest
+	@swift test $(SWIFT_FLAGS) --disable-xctest --experimental-maximum-parallelization-width $(SIDE_BY_SIDE_UNITS)
 
 engine-test: ## the Python library for engines and its engines, without the server
 	@.venv/bin/python -m compileall -q Engines/src

@@ -1,6 +1,8 @@
 """DDS domains that lack a robot, and the ROS 2 side of a robot over WebRTC. Everything stays on loopback."""
 import json
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +64,50 @@ def test_nothing_leaves_by_another_interface_than_the_configured():
     assert sent["d0"] > 2, (sent, done.stderr, server.log())
     assert sent["d1"] == 0, sent
     assert '"code":"no_participant"' in server.log()
+
+
+CROWD = """
+import json, os, resource, socket, subprocess
+from go2 import robot_of
+from server import Server, wait_until
+
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+def says(text, server):
+    wait_until(lambda: text in json.dumps(robot_of(server)), 20, text)
+def plug():
+    for command in ("link add d0 type veth peer name p0", "addr add 192.168.123.222/24 dev d0", "link set d0 up", "link set p0 up"):
+        subprocess.run(["ip", *command.split()], check=True)
+def server():
+    return Server(robots={"go2": {"connection": "cyclonedds", "interface": "d0", "public": "read", "watch_seconds": 5}})
+"""
+
+LATE = CROWD + """
+with server() as one:
+    says('"interface"', one)
+    # No address may have more than 512 at one port.
+    crowd = [socket.create_connection(("127.0.0.1", port), source_address=(f"127.0.0.{2 + number % 2}", 0))
+             for port in (one.http_port, one.ws_port) for number in range(600)]
+    wait_until(lambda: one.figures()["fds"] > 1200, 20, "viewers")
+    plug()
+    says("takes part in domain", one)
+    says("no_participant", one)
+"""
+
+NONE_LEFT = CROWD + """
+plug()
+for number in range(1100):
+    os.set_inheritable(os.open("/dev/null", os.O_RDONLY), True)
+usual = subprocess.Popen
+subprocess.Popen = lambda *arguments, **options: usual(*arguments, close_fds=False, **options)
+with server() as one:
+    says('"descriptors"', one)
+    assert one.health()["status"] == "degraded"
+    says("below 1024", one)
+"""
+
+
+@pytest.mark.parametrize("script", [LATE, NONE_LEFT], ids=["plugged-in-late", "none-left"])
+def test_the_library_never_gets_descriptors_that_select_cannot_watch(script):
+    done = subprocess.run(["unshare", "-rn", sys.executable, "-c", script], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr

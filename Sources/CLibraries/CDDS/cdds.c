@@ -3,8 +3,11 @@
 #include <dds/dds.h>
 #include <dds/ddsi/ddsi_cdrstream.h>
 #include <dds/ddsi/ddsi_serdata.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 
 #include "generated/robot.h"
 #include "generated/ros2.h"
@@ -18,12 +21,31 @@ static const dds_topic_descriptor_t *const types[CDDS_TYPES] = {
     &sensor_msgs_msg_dds__Imu__desc,
 };
 
-int32_t cdds_open_domain(uint32_t domain, const char *configuration) {
-    return dds_create_domain(domain, configuration);
+_Static_assert(CDDS_MAXIMUM_DESCRIPTORS <= FD_SETSIZE, "select()");
+
+static int32_t open_domain(uint32_t domain, const char *configuration, int32_t *participant) {
+    dds_entity_t opened = dds_create_domain(domain, configuration);
+    if (opened < 0) return opened;
+    *participant = dds_create_participant(domain, NULL, NULL);
+    if (*participant > 0) return opened;
+    dds_delete(opened);
+    return *participant;
 }
 
-int32_t cdds_open_participant(uint32_t domain) {
-    return dds_create_participant(domain, NULL, NULL);
+int32_t cdds_open_domain(uint32_t domain, const char *configuration, int32_t *participant) {
+    static pthread_mutex_t limits = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&limits);
+    struct rlimit usual, low;
+    int known = getrlimit(RLIMIT_NOFILE, &usual);
+    low = usual;
+    if (low.rlim_cur > CDDS_MAXIMUM_DESCRIPTORS) low.rlim_cur = CDDS_MAXIMUM_DESCRIPTORS;
+    int32_t opened = DDS_RETCODE_OUT_OF_RESOURCES;
+    if (known == 0 && setrlimit(RLIMIT_NOFILE, &low) == 0) {
+        opened = open_domain(domain, configuration, participant);
+        (void)setrlimit(RLIMIT_NOFILE, &usual);
+    }
+    pthread_mutex_unlock(&limits);
+    return opened;
 }
 
 static int32_t open_end(int32_t participant, const char *name, int32_t type, int32_t is_reliable, int32_t depth, bool writes) {

@@ -1,8 +1,15 @@
 /// Why a robot is not found over DDS, and what mends it.
 enum DDSDiagnosis {
-    static func cannotOpen(_ reason: String, _ place: DDSSettings) -> PhaseFailure {
-        PhaseFailure(
-            code: "interface", reason: "the DDS domain cannot be opened: \(reason)",
+    static func cannotOpen(_ error: DDSError, _ place: DDSSettings) -> PhaseFailure {
+        let reason = "the DDS domain cannot be opened: \(error.reason)"
+        guard !error.lacksDescriptors else {
+            return PhaseFailure(
+                code: "descriptors", reason: reason,
+                causes: ["the server was started with that many files open: it keeps some for DDS from its start"],
+                remedy: "ls -l /proc/PID/fd shows what they are; start the server again without them")
+        }
+        return PhaseFailure(
+            code: "interface", reason: reason,
             causes: [
                 "the interface \(place.interface) does not exist or has no address",
                 "the cable is not plugged in, so that the interface is down",

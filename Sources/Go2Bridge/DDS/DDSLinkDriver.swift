@@ -74,8 +74,8 @@ final class DDSLinkDriver: DDSClient {
         tell()
     }
 
-    func failed(_ reason: String) {
-        report.failure = DDSDiagnosis.cannotOpen(reason, place)
+    func failed(_ error: DDSError) {
+        report.failure = DDSDiagnosis.cannotOpen(error, place)
         tell()
     }
 

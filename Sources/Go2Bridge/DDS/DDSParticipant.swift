@@ -8,8 +8,8 @@ internal import Synchronization
 package protocol DDSClient: AnyObject {
     /// The domain can be spoken in now.
     func opened(_ session: DDSSession)
-    /// The domain cannot be spoken in, for the moment: the interface is not there.
-    func failed(_ reason: String)
+    /// The domain cannot be spoken in, for the moment: most often the interface is not there.
+    func failed(_ error: DDSError)
     /// A sample of one of the client's readers, as CDR.
     func received(_ bytes: [UInt8], topic: String, session: DDSSession)
     /// Every 100 ms at most, and after whatever came.
@@ -35,6 +35,7 @@ package final class DDSParticipant: Sendable {
 
     package let settings: DDSSettings
     private let mailbox = Mutex(Mailbox())
+    private let reserve = DescriptorReserve()
 
     package init(_ settings: DDSSettings) {
         self.settings = settings
@@ -109,11 +110,11 @@ package final class DDSParticipant: Sendable {
 
     private func open(_ members: DDSMembers) {
         do throws(DDSError) {
-            let session = try DDSSession(settings)
+            let session = try DDSSession(settings, reserve: reserve)
             mailbox.withLock { $0.bell = session.bell }
             members.opened(session)
         } catch {
-            members.failed(error.reason)
+            members.failed(error)
         }
     }
 
@@ -133,7 +134,7 @@ package final class DDSMembers {
     private static let lastNumber = Mutex(0)
     private(set) var session: DDSSession?
     private var clients: [Int: any DDSClient] = [:]
-    private var failure: String?
+    private var failure: DDSError?
 
     /// A number for a client, never given twice.
     package static func nextNumber() -> Int {
@@ -149,9 +150,9 @@ package final class DDSMembers {
         for client in clients.values { client.opened(session) }
     }
 
-    func failed(_ reason: String) {
-        failure = reason
-        for client in clients.values { client.failed(reason) }
+    func failed(_ error: DDSError) {
+        failure = error
+        for client in clients.values { client.failed(error) }
     }
 
     package func add(_ client: any DDSClient, id: Int) {

@@ -4,10 +4,28 @@ package import Core
 /// Why something of DDS could not be opened.
 package struct DDSError: Error, Hashable, Sendable {
     package var reason: String
+    /// Too few descriptors that the library can use are free.
+    package var lacksDescriptors = false
 
     init(_ code: Int32, opening what: String) {
         let text = unsafe cdds_reason(code).map { unsafe String(cString: $0) } ?? "code \(code)"
         reason = "\(what): \(text)"
+    }
+
+    private init(reason: String, lacksDescriptors: Bool) {
+        self.reason = reason
+        self.lacksDescriptors = lacksDescriptors
+    }
+
+    static func noInterface(opening what: String) -> DDSError {
+        DDSError(reason: "\(what): no interface of that name is up and has an IPv4 address", lacksDescriptors: false)
+    }
+
+    static func lacksDescriptors(opening what: String) -> DDSError {
+        DDSError(
+            reason: "\(what): fewer than \(DescriptorReserve.size) descriptors below \(CDDS_MAXIMUM_DESCRIPTORS)"
+                + " are free",
+            lacksDescriptors: true)
     }
 }
 
@@ -35,12 +53,21 @@ package final class DDSSession {
     private var writers: [Int32: Writer] = [:]
     private var buffer = [UInt8](repeating: 0, count: DDSSettings.maximumSample)
 
-    init(_ settings: DDSSettings) throws(DDSError) {
+    /// - Parameter reserve: let go of for the library; where the domain cannot be opened it is filled again.
+    init(_ settings: DDSSettings, reserve: DescriptorReserve) throws(DDSError) {
         let place = "domain \(settings.domain) on \(settings.interface)"
-        domain = unsafe cdds_open_domain(UInt32(clamping: settings.domain), settings.xml)
-        guard domain > 0 else { throw DDSError(domain, opening: place) }
-        participant = cdds_open_participant(UInt32(clamping: settings.domain))
-        waitset = participant > 0 ? cdds_open_waitset(participant) : participant
+        // The library would say so too, but each attempt risks the reserve: others may take from it meanwhile.
+        guard settings.isInterfaceThere else { throw .noInterface(opening: place) }
+        guard reserve.fill() else { throw .lacksDescriptors(opening: place) }
+        reserve.release()
+        var participant: Int32 = 0
+        domain = unsafe cdds_open_domain(UInt32(clamping: settings.domain), settings.xml, &participant)
+        self.participant = participant
+        guard domain > 0 else {
+            reserve.fill()
+            throw DDSError(domain, opening: place)
+        }
+        waitset = cdds_open_waitset(participant)
         bell = waitset > 0 ? cdds_open_bell(participant, waitset) : waitset
         census = bell > 0 ? cdds_open_census(participant) : bell
         guard census > 0 else {

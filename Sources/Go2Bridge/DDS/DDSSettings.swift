@@ -1,3 +1,6 @@
+internal import Core
+internal import Networking
+
 /// Where a participant of ours takes part.
 package struct DDSSettings: Hashable, Sendable {
     /// 0 to 232; the robot itself is in 0.
@@ -8,6 +11,11 @@ package struct DDSSettings: Hashable, Sendable {
     package init(domain: Int, interface: String) {
         self.domain = domain
         self.interface = interface
+    }
+
+    /// Whether the interface is up and has an address that DDS can use.
+    var isInterfaceThere: Bool {
+        NetworkInterface.all().contains { $0.name == interface && $0.ip.isIPv4 }
     }
 
     /// Bytes of a sample, at most; the largest that is read, the robot's low state, has about 1,200.

@@ -57,7 +57,7 @@ final class ROS2Node: DDSClient {
     }
 
     /// The robot's own link, or the server's log, tells.
-    func failed(_ reason: String) {}
+    func failed(_ error: DDSError) {}
 
     func received(_ bytes: [UInt8], topic: String, session: DDSSession) {
         do throws(CDRError) {

@@ -60,7 +60,7 @@ final class WiredRobot: Sendable {
             ] { writers[topic] = session.write(topic, type, isReliable: true, depth: 16, for: self) }
         }
 
-        func failed(_ reason: String) {}
+        func failed(_ error: DDSError) {}
 
         func received(_ bytes: [UInt8], topic: String, session: DDSSession) {
             guard let sample = try? DDSType.request.shape.json(of: bytes),

@@ -23,9 +23,13 @@ enum cdds_type {
     CDDS_TYPES
 };
 
-// A domain exists once in a process; `configuration` is the library's XML.
-int32_t cdds_open_domain(uint32_t domain, const char *configuration);
-int32_t cdds_open_participant(uint32_t domain);
+// Descriptors from this on end the process where the library watches them: select() knows no larger ones.
+enum { CDDS_MAXIMUM_DESCRIPTORS = 1024 };
+
+// A domain exists once in a process; `configuration` is the library's XML. Opens `participant` in it as well: all descriptors that the
+// library takes are taken here, and where there is none below the maximum it fails. While it runs nobody else in the process gets a larger
+// one either.
+int32_t cdds_open_domain(uint32_t domain, const char *configuration, int32_t *participant);
 // Keeps the newest `depth` samples.
 int32_t cdds_open_reader(int32_t participant, const char *topic, int32_t type, int32_t is_reliable, int32_t depth);
 int32_t cdds_open_writer(int32_t participant, const char *topic, int32_t type, int32_t is_reliable, int32_t depth);
