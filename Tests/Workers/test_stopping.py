@@ -126,6 +126,26 @@ def test_shutdown_stops_says_so_and_exits(run, mode):
     assert worker.wait() == 0
 
 
+def test_a_stop_does_not_wait_for_the_shutdown_that_waits_for_it(run):
+    worker = run("""
+        import threading
+        end = threading.Event()
+        def finish():
+            end.set()
+        def stop():
+            push_message("stopping")
+            end.wait()
+    """)
+    worker.send("control", {"type": "stop", "seconds": 30})
+    worker.expect("events", "push")
+    worker.send("control", {"type": "shutdown", "seconds": 30})
+    worker.beat(2)
+    assert worker.value("main", "finish") is None
+    assert worker.expect("control", "stopped") == {"type": "stopped", "errors": [], "threads": []}
+    worker.expect("control", "stopped")
+    assert worker.wait() == 0
+
+
 def test_shutdown_does_not_wait_for_a_call_that_never_ends(run):
     worker = run("import time\ndef go():\n    push_message('begun')\n    while True:\n        pass\n")
     worker.start_call("main", "go")

@@ -35,7 +35,10 @@ class Stopper:
             errors: list[str] = []
             ours = {*self._own_threads(), threading.current_thread(), threading.main_thread()}
             self._within(deadline, lambda: self._stop_objects(errors), errors, ours)
-            late = [thread for thread in threading.enumerate() if thread not in ours and not isinstance(thread, threading._DummyThread)]
+            running = threading.enumerate()
+            # A later order's thread, which waits for its turn, is not the project's either.
+            ours.update(self._own_threads())
+            late = [thread for thread in running if thread not in ours and not isinstance(thread, threading._DummyThread)]
             for thread in late:
                 thread.join(max(0, deadline - time.monotonic()))
             if is_last:
