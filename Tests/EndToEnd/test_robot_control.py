@@ -530,3 +530,10 @@ def test_an_endpoint_that_cannot_be_had_is_named_and_the_rest_works(tmp_path):
         assert "none/command" in part["reason"] and "command_endpoint" in part["remedy"]
         with client(server) as one:
             assert one.process("counter", "add")["status"] == "success"
+
+
+@pytest.mark.parametrize("setting, part", [("worker_directory", "robot_control:worker"), ("python", "robot_control:python")])
+def test_a_worker_that_cannot_start_is_named_with_what_mends_it(tmp_path, setting, part):
+    with ControlServer(**{setting: str(tmp_path / "none")}).with_project() as server:
+        (found,) = [one for one in server.health()["degraded"] if one["part"] == part]
+        assert str(tmp_path / "none") in found["reason"] and f"robot_control.{setting}" in found["remedy"]

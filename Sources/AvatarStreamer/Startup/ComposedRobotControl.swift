@@ -99,10 +99,17 @@ struct ComposedRobotControl: Sendable {
                     part: "robot_control:python", reason: "\(interpreter) is no program that can be run",
                     remedy: "run `make setup`, or set robot_control.python to an interpreter that has pyzmq"))
         }
+        let workerPath = path(settings.workerDirectory)
+        if !FileContent.isReadable("\(workerPath)/robot_worker/__main__.py") {
+            degraded.append(
+                DegradedPart(
+                    part: "robot_control:worker", reason: "\(workerPath) lacks the package robot_worker",
+                    remedy: "set robot_control.worker_directory to Workers/src of this server's sources"))
+        }
         let environments = try EnvironmentCache(environmentSettings(settings, storage, interpreter))
         let store = try ProjectStore(storeSettings(settings, storage))
         let prepares = settings.installsRequirements
-        let python = PythonExecutor(interpreter: interpreter, workerPath: path(settings.workerDirectory)) {
+        let python = PythonExecutor(interpreter: interpreter, workerPath: workerPath) {
             project, log throws(ProjectFailure) in
             prepares ? try await environments.prepare(project, log: log) : nil
         }

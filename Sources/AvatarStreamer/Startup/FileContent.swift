@@ -36,6 +36,7 @@ enum FileContent {
         return unsafe String(cString: folder) + "/" + path
     }
 
+    static func isReadable(_ path: String) -> Bool { unsafe access(path, R_OK) == 0 }
     static func isExecutable(_ path: String) -> Bool { unsafe access(path, X_OK) == 0 }
 
     /// Writes a file that only its owner may read; false where that fails.
