@@ -81,15 +81,18 @@ def quick(engine: MuseTalkEngine) -> None:
 @contextmanager
 def told_at_once(running: RunningEngine) -> Iterator[Server]:
     """What is sent inside reaches the engine's author in one piece: what Whisper knew at the first picture is the same in every run."""
-    engine, server, opened = running.engine, running.server, threading.Event()
+    engine, server, entered, opened = running.engine, running.server, threading.Event(), threading.Event()
     idle_picture = engine.idle_picture
 
     def held(avatar: str, index: int) -> np.ndarray:
+        entered.set()
         assert opened.wait(PATIENCE)
         return idle_picture(avatar, index)
 
     engine.idle_picture = held
     server.send("idle_request", avatar="anna", indices=[0])
+    # Idle pictures and speech take turns: sound that came before the engine was held up might be drawn first.
+    assert entered.wait(PATIENCE)
     yield server
     server.send("ping", id=99)
     server.receive("pong")
