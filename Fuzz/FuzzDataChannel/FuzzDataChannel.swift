@@ -3,6 +3,7 @@ import Core
 @testable import PeerConnection
 
 /// The association has one clock a process, which never goes back.
+// SAFETY: libFuzzer calls the target on one thread.
 nonisolated(unsafe) private var clock = Instant(nanoseconds: 1_000_000_000)
 
 /// What a peer writes into its messages: the establishment protocol, payload protocols of every kind, parts in any order.

@@ -3,6 +3,7 @@ import Core
 @testable import PeerConnection
 
 /// The association has one clock a process, which never goes back.
+// SAFETY: libFuzzer calls the target on one thread.
 nonisolated(unsafe) private var clock = Instant(nanoseconds: 1_000_000_000)
 
 /// A peer with data channels whose other side is hostile: what it sends has the right tag and checksum, so that it reaches the
