@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import MediaPipeline
 import PeerConnection
 import Synchronization
@@ -187,6 +188,40 @@ struct RobotTests {
         #expect(metrics.prometheusText().contains(#"avatar_robot_connected{robot="rex"} 1"#))
         await robot.stop()
         #expect(await changes.next() == nil)
+    }
+
+    @Test("Listeners who are told and called off at the same moment hold nobody up")
+    func leavesWhileTold() async {
+        await #expect(processExitsWith: .success) {
+            alarm(240)  // Who waits for ever would do so with the thread that watches the time.
+            let tests = RobotTests()
+            let robot = tests.robot()
+            let isTold = Watched(false)
+            let teller = Thread { [link = tests.link] in
+                for number in 0..<20_000 {
+                    link.say(.topic("rt/a", .integer(Int64(number))))
+                    robot.setWatched(video: number.isMultiple(of: 2), sound: false)
+                }
+                isTold.update { $0 = true }
+            }
+            teller.start()
+            while !isTold.current {
+                let listening = Task {
+                    await withDiscardingTaskGroup { group in
+                        group.addTask { for await _ in robot.statusChanges() {} }
+                        group.addTask {
+                            if let updates = try? robot.subscribe(["rt/a"]) { for await _ in updates {} }
+                        }
+                        group.addTask { _ = try? await robot.request(topic: RobotTopic.sport, apiID: 1_004) }
+                    }
+                }
+                for _ in 0..<Int.random(in: 1...20) { await Task.yield() }
+                listening.cancel()
+                await listening.value
+            }
+            #expect(robot.topic("rt/a")?.value == 19_999)
+            await robot.stop()
+        }
     }
 
     @Test("A driver that falls silent is stopped by the clock alone")

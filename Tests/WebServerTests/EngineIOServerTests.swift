@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import Testing
 
 @testable import WebServer
@@ -53,6 +54,26 @@ import Testing
         #expect(client.id.utf8.count == 20)
         #expect(await PollingClient(client).id != client.id)
         #expect(metrics.gauge("engineio_sessions", help: "").current == 2)
+    }
+
+    @Test("Polls that are answered and abandoned at the same moment hold nobody up")
+    func abandonedWhileAnswered() async {
+        await #expect(processExitsWith: .success) {
+            alarm(240)  // Who waits for ever would do so with the thread that watches the time.
+            let handshake = EngineIOHandshake(HTTPRequest(method: .get, path: "/socket.io/"))
+            for _ in 0..<20_000 {
+                let connection = EngineIOConnection(
+                    id: "a", handshake: handshake, configuration: EngineIOConfiguration(), webSocket: nil)
+                let poll = Task { await connection.poll() }
+                for _ in 0..<Int.random(in: 0...5) { await Task.yield() }
+                async let isSent = connection.send(text: "hello")
+                poll.cancel()
+                // Whichever came first: the poll is over.
+                let packets = await poll.value
+                #expect(packets == nil || packets == [.message("hello")])
+                _ = await isSent
+            }
+        }
     }
 
     @Test("Where WebSockets are not allowed none is offered, nor taken")

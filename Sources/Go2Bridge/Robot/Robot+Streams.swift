@@ -1,6 +1,8 @@
 internal import Core
 internal import Synchronization
 
+// A stream's termination handler runs under the runtime's lock on the task that reads it: nothing is done there but to take
+// the state's lock, for a moment, and what follows from it is left to a task.
 extension Robot {
     // MARK: - Status
 
@@ -10,7 +12,8 @@ extension Robot {
         let id = act { state, now in
             state.lastStream += 1
             state.statusStreams[state.lastStream] = continuation
-            continuation.yield(state.core.status(now: now))
+            let status = state.core.status(now: now)
+            state.tellings.append { continuation.yield(status) }
             return state.lastStream
         }
         continuation.onTermination = { [weak self] _ in
@@ -67,9 +70,11 @@ extension Robot {
             return state.lastStream
         }
         continuation.onTermination = { [weak self] _ in
-            self?.act { state, _ in
-                guard state.topicStreams.removeValue(forKey: id) != nil else { return }
-                state.core.unsubscribe(topics)
+            Task {
+                self?.act { state, _ in
+                    guard state.topicStreams.removeValue(forKey: id) != nil else { return }
+                    state.core.unsubscribe(topics)
+                }
             }
         }
         return stream
@@ -89,9 +94,11 @@ extension Robot {
             return state.lastStream
         }
         continuation.onTermination = { [weak self] _ in
-            self?.act { state, now in
-                guard state.voxelStreams.removeValue(forKey: id) != nil else { return }
-                state.core.removeVoxelListener(now: now)
+            Task {
+                self?.act { state, now in
+                    guard state.voxelStreams.removeValue(forKey: id) != nil else { return }
+                    state.core.removeVoxelListener(now: now)
+                }
             }
         }
         return stream

@@ -28,6 +28,9 @@ package final class Robot: Sendable {
         var timerDue: Instant?
         /// Somebody hands orders to the link; whoever comes meanwhile leaves theirs to it, so that they stay in order.
         var isHandingOn = false
+        /// What listeners and waiting tasks are to be told once the lock is let go of; likewise by one at a time.
+        var tellings: [@Sendable () -> Void] = []
+        var isTelling = false
         var talker: DriverID?
         var decoding: Task<Void, Never>?
     }
@@ -132,7 +135,7 @@ package final class Robot: Sendable {
 
     // MARK: - Acting on the state
 
-    /// Changes the state, tells listeners, hands orders to the link and sets the timer.
+    /// Changes the state, sets the timer, hands orders to the link, then tells listeners: a stop waits for nobody.
     @discardableResult
     func act<Result: Sendable, Failure: Error>(
         _ body: (inout State, Instant) throws(Failure) -> Result
@@ -148,32 +151,35 @@ package final class Robot: Sendable {
                 result = .failure(error)
             }
             state.core.settle(now: now)
-            tell(&state, now: now)
+            collectNews(&state, now: now)
             setTimer(&state, now: now)
             return result
         }
         handOn()
+        tellAll()
         return try result.get()
     }
 
-    private func tell(_ state: inout State, now: Instant) {
+    private func collectNews(_ state: inout State, now: Instant) {
         var isStatusNew = false
         while let news = state.core.pollNews() {
             switch news {
             case .topic(let update):
                 metrics.topics.increment()
-                for stream in state.topicStreams.values where stream.topics.contains(update.topic) {
-                    stream.continuation.yield(update)
+                for (topics, continuation) in state.topicStreams.values where topics.contains(update.topic) {
+                    state.tellings.append { continuation.yield(update) }
                 }
             case .status: isStatusNew = true
             case .voxels(let header, let payload):
-                voxelInput.yield(VoxelMessage(header: header, payload: payload))
+                state.tellings.append { [voxelInput] in
+                    voxelInput.yield(VoxelMessage(header: header, payload: payload))
+                }
             case .response(let response):
                 metrics.request(response.code == 0 ? "done" : "refused")
-                state.answers.removeValue(forKey: response.id)?.resume(returning: .success(response))
+                state.answer(response.id, with: .success(response))
             case .requestFailed(let id, let error):
                 metrics.request(error.outcome)
-                state.answers.removeValue(forKey: id)?.resume(returning: .failure(error))
+                state.answer(id, with: .failure(error))
             case .refusedTopic: metrics.refusedTopics.increment()
             case .stopped(let reason): metrics.stop(reason)
             case .velocitySent: metrics.velocities.increment()
@@ -182,7 +188,7 @@ package final class Robot: Sendable {
         guard isStatusNew else { return }
         let status = state.core.status(now: now)
         metrics.isDriven.set(status.drive.holder == nil ? 0 : 1)
-        for stream in state.statusStreams.values { stream.yield(status) }
+        for continuation in state.statusStreams.values { state.tellings.append { continuation.yield(status) } }
     }
 
     /// One task waits for the earliest deadline; one that fires early only looks again.
@@ -220,6 +226,30 @@ package final class Robot: Sendable {
             metrics.orders.increment()
             link.perform(order)
         }
+    }
+
+    /// Outside of the lock: who wakes a task takes the runtime's lock on it, which is held while a cancelled task's handlers
+    /// ask for ours.
+    private func tellAll() {
+        var isMine = false
+        while true {
+            let tellings = state.withLock { state -> [@Sendable () -> Void] in
+                if state.isTelling, !isMine { return [] }
+                defer { state.tellings = [] }
+                state.isTelling = !state.tellings.isEmpty
+                return state.tellings
+            }
+            if tellings.isEmpty { return }
+            isMine = true
+            for tell in tellings { tell() }
+        }
+    }
+}
+
+extension Robot.State {
+    fileprivate mutating func answer(_ id: Int32, with result: Result<RobotResponse, RobotRequestError>) {
+        guard let continuation = answers.removeValue(forKey: id) else { return }
+        tellings.append { continuation.resume(returning: result) }
     }
 }
 

@@ -49,6 +49,8 @@ package final class EngineIOConnection: Sendable {
         var webSockets: [UInt64: WebSocketConnection] = [:]
         var polls: [UInt64: CheckedContinuation<[EngineIOPacket]?, Never>] = [:]
         var lastPoll: UInt64 = 0
+        /// Polls to be answered once the lock is let go of.
+        var answered: [(poll: CheckedContinuation<[EngineIOPacket]?, Never>, packets: [EngineIOPacket]?)] = []
         var tell: (@Sendable (EngineIOConnection, Happening) -> Void)?
         /// What happened and was not told yet; told by one task at a time, so that the order is kept.
         var happenings: [Happening] = []
@@ -60,6 +62,10 @@ package final class EngineIOConnection: Sendable {
         var timer: Task<Void, Never>?
         var countedDrops = 0
         var armed = Instant.distantFuture
+
+        mutating func answer(_ id: UInt64, with packets: [EngineIOPacket]?) {
+            if let poll = polls.removeValue(forKey: id) { answered.append((poll, packets)) }
+        }
     }
 
     package let id: String
@@ -182,7 +188,8 @@ package final class EngineIOConnection: Sendable {
                 if Task.isCancelled { abandon(id) }
             }
         } onCancel: {
-            abandon(id)
+            // In a task of its own: here the runtime holds its lock on the task that polls, and whoever answers a poll wants it.
+            Task { abandon(id) }
         }
     }
 
@@ -232,8 +239,9 @@ package final class EngineIOConnection: Sendable {
     private func handle(
         _ input: EngineIOSession.Input, mayTakeTime: Bool = false, see: (EngineIOSession.Output) -> Void = { _ in }
     ) -> Bool {
-        let (isOpen, tells) = state.withLock { state in
-            // Sent and answered under the lock, so that packets keep their order; neither waits for anything.
+        let (isOpen, tells, answered) = state.withLock { state in
+            defer { state.answered = [] }
+            // Sent under the lock, so that packets keep their order; it waits for nothing.
             state.session.pieceReceived =
                 state.webSockets.values.lazy.compactMap(\.pieceReceived).first ?? state.bodyPiece
             for output in state.session.handle(input, now: SystemClock.now()) {
@@ -242,19 +250,20 @@ package final class EngineIOConnection: Sendable {
             }
             arm(&state)
             guard !state.happenings.isEmpty, !state.isTelling, state.tell != nil else {
-                return (state.session.isOpen, false)
+                return (state.session.isOpen, false, state.answered)
             }
             state.isTelling = true
-            return (state.session.isOpen, true)
+            return (state.session.isOpen, true, state.answered)
         }
+        for (poll, packets) in answered { poll.resume(returning: packets) }
         if tells { tellAll(mayTakeTime: mayTakeTime) }
         return isOpen
     }
 
     private func perform(_ output: EngineIOSession.Output, _ state: inout State) {
         switch output {
-        case .answerPoll(let id, let packets): state.polls.removeValue(forKey: id)?.resume(returning: packets)
-        case .refusePoll(let id): state.polls.removeValue(forKey: id)?.resume(returning: nil)
+        case .answerPoll(let id, let packets): state.answer(id, with: packets)
+        case .refusePoll(let id): state.answer(id, with: nil)
         case .acceptPayload, .refusePayload: break
         case .sendOnWebSocket(let id, let packet):
             guard let webSocket = state.webSockets[id] else { return }
