@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -37,6 +38,7 @@ class Worker:
         self.router = context.socket(zmq.ROUTER)
         self.router.linger = 0
         self.router.rcvhwm = self.router.sndhwm = 0
+        self.router.router_mandatory = True
         self.router.bind(f"ipc://{socket_folder}/worker.ipc")
         self.waiting: dict[str, deque[dict[str, Any]]] = {"control": deque(), "calls": deque(), "events": deque()}
         self.heartbeats: list[dict[str, Any]] = []
@@ -60,7 +62,18 @@ class Worker:
             lines.append(line)
 
     def send(self, way: str, message: dict[str, Any]) -> None:
-        self.router.send_multipart([way.encode(), json.dumps(message).encode()])
+        self.send_bytes(way, json.dumps(message).encode())
+
+    def send_bytes(self, way: str, data: bytes) -> None:
+        """Waits for a way that the ROUTER does not know yet, as the server does: each is a connection of its own."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.router.send_multipart([way.encode(), data])
+            except zmq.ZMQError as problem:
+                if problem.errno != errno.EHOSTUNREACH or time.monotonic() > end:
+                    raise
+                time.sleep(0.002)
 
     def receive(self, way: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """The next message on this way. Heartbeats are put aside."""

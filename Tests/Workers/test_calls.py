@@ -225,7 +225,7 @@ def test_messages_that_are_none_are_dropped(run):
                  b'{"type":"call","id":"1","object":"a","method":"b","args":[]}', b"[" * 100_000, b'{"type":"interrupt"}',
                  b'{"type":"stop","seconds":"x"}', b'{"type":"stop","seconds":NaN}', b'{"type":"interrupt","id":4}'):
         for way in ("calls", "control"):
-            worker.router.send_multipart([way.encode(), data])
+            worker.send_bytes(way, data)
     assert worker.value("main", "ping") == "pong"
     assert worker.beat(2)["type"] == "heartbeat"
     assert worker.process.poll() is None and b"was dropped" in b"".join(worker.errors)
