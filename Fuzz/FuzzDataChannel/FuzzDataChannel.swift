@@ -1,10 +1,10 @@
 import Core
+import Synchronization
 
 @testable import PeerConnection
 
 /// The association has one clock a process, which never goes back.
-// SAFETY: libFuzzer calls the target on one thread.
-nonisolated(unsafe) private var clock = Instant(nanoseconds: 1_000_000_000)
+private let clock = Mutex(Instant(nanoseconds: 1_000_000_000))
 
 /// What a peer writes into its messages: the establishment protocol, payload protocols of every kind, parts in any order.
 ///
@@ -51,7 +51,7 @@ private func reassemble(_ input: ArraySlice<UInt8>) {
 /// The same through an association, against all that channels do.
 private func converse(_ input: ArraySlice<UInt8>) {
     var script = input
-    var now = clock
+    var now = clock.withLock(\.self)
     var limits = DataChannelLimits()
     limits.maximumChannels = 3
     limits.maximumMessageBytes = 300
@@ -103,5 +103,5 @@ private func converse(_ input: ArraySlice<UInt8>) {
     exchange()
     while channels.pollEvent() != nil {}
     precondition(channels.channels.isEmpty && channels.statistics.bufferedBytes == 0, "something is left over")
-    clock = now
+    clock.withLock { $0 = now }
 }

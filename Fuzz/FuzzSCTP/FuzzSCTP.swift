@@ -1,10 +1,10 @@
 import Core
+import Synchronization
 
 @testable import PeerConnection
 
 /// The association has one clock a process, which never goes back.
-// SAFETY: libFuzzer calls the target on one thread.
-nonisolated(unsafe) private var clock = Instant(nanoseconds: 1_000_000_000)
+private let clock = Mutex(Instant(nanoseconds: 1_000_000_000))
 
 /// A peer with data channels whose other side is hostile: what it sends has the right tag and checksum, so that it reaches the
 /// library and what lies behind. Whatever comes, nothing traps, nothing is kept beyond its limits, and the ending frees all.
@@ -14,7 +14,7 @@ nonisolated(unsafe) private var clock = Instant(nanoseconds: 1_000_000_000)
 package func fuzzSCTP(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var script = Array(UnsafeBufferPointer(start: start, count: count))[...]
     guard let flags = script.popFirst() else { return 0 }
-    var scene = Scene(flags, now: clock)
+    var scene = Scene(flags, now: clock.withLock(\.self))
     var steps = 0
     while let operation = script.popFirst(), let length = script.popFirst(), steps < 100 {
         let bytes = Array(script.prefix(Int(length)))
@@ -23,7 +23,7 @@ package func fuzzSCTP(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
         steps += 1
     }
     scene.finish()
-    clock = scene.now
+    clock.withLock { $0 = scene.now }
     return 0
 }
 
