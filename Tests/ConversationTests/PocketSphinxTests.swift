@@ -6,6 +6,9 @@ import Testing
 @testable import Conversation
 
 /// Questions asked by the built-in voice, heard by the built-in recogniser.
+///
+/// What is understood is tested in a process of its own: the voice hisses with `rand()`, whose numbers hang on what else of
+/// the process asks for some.
 @Suite(.timeLimit(.minutes(15)), .serialized) struct PocketSphinxTests {
     static let questions = [
         ("What is the weather like today?", ["weather", "today"]),
@@ -19,30 +22,30 @@ import Testing
     ].map { "en-us/\($0)" }
 
     /// Gives the sound in pieces of 20 ms, as an ear does.
-    private func listen(_ session: any RecognitionSession, to samples: [Int16]) {
+    private static func listen(_ session: any RecognitionSession, to samples: [Int16]) {
         for start in stride(from: 0, to: samples.count, by: 320) {
             session.append(Array(samples[start..<min(start + 320, samples.count)]))
         }
     }
 
-    private func words(_ text: String) -> Set<String> { Set(text.split(separator: " ").map(String.init)) }
+    private static func words(_ text: String) -> Set<String> { Set(text.split(separator: " ").map(String.init)) }
 
     @Test("Spoken questions are understood")
-    func questions() async throws {
-        let recogniser = try PocketSphinxRecogniser()
-        for (question, key) in Self.questions {
-            let session = recogniser.begin()
-            listen(session, to: try await SpokenQuestion(question).at16kHz)
-            let text = try await session.finish()
-            #expect(words(text).isSuperset(of: key), "\(question) was heard as: \(text)")
+    func questions() async {
+        await #expect(processExitsWith: .success) {
+            let recogniser = try PocketSphinxRecogniser()
+            for (question, key) in Self.questions {
+                let session = recogniser.begin()
+                Self.listen(session, to: try await SpokenQuestion(question).at16kHz)
+                let text = try await session.finish()
+                #expect(Self.words(text).isSuperset(of: key), "\(question) was heard as: \(text)")
+            }
         }
     }
 
     @Test("They are understood through Opus and a path that loses one packet in twenty, as an ear cuts them out")
     func overTheWire() async {
-        // In a process of its own: the voice hisses with `rand()`, and what is made of a gap hangs on it.
         await #expect(processExitsWith: .success) {
-            let tests = PocketSphinxTests()
             let recogniser = try PocketSphinxRecogniser()
             var missed: [String] = []
             for (question, key) in Self.questions {
@@ -55,9 +58,9 @@ import Testing
                 for sound in heard { ear.hear(sound) }
                 #expect(notes.names == ["start", "end"])
                 let session = recogniser.begin()
-                tests.listen(session, to: notes.sound)
+                Self.listen(session, to: notes.sound)
                 let text = try await session.finish()
-                for word in key where !tests.words(text).contains(word) { missed.append("\(word) in: \(text)") }
+                for word in key where !Self.words(text).contains(word) { missed.append("\(word) in: \(text)") }
             }
             // Of eleven words.
             #expect(missed.count <= 1, "\(missed)")
@@ -65,24 +68,27 @@ import Testing
     }
 
     @Test("Several persons are heard at once, more than there are decoders, and nobody's words reach another")
-    func atOnce() async throws {
-        let recogniser = try PocketSphinxRecogniser(maximumDecoders: 2)
-        let texts = try await withThrowingTaskGroup(of: (Int, String).self) { group in
-            for index in 0..<6 {
-                let samples = try await SpokenQuestion(Self.questions[index % 4].0).at16kHz
-                group.addTask {
-                    let session = recogniser.begin()
-                    listen(session, to: samples)
-                    return (index, try await session.finish())
+    func atOnce() async {
+        await #expect(processExitsWith: .success) {
+            let recogniser = try PocketSphinxRecogniser(maximumDecoders: 2)
+            var sounds: [[Int16]] = []
+            for (question, _) in Self.questions { sounds.append(try await SpokenQuestion(question).at16kHz) }
+            let texts = try await withThrowingTaskGroup(of: (Int, String).self) { [sounds] group in
+                for index in 0..<6 {
+                    group.addTask {
+                        let session = recogniser.begin()
+                        Self.listen(session, to: sounds[index % 4])
+                        return (index, try await session.finish())
+                    }
                 }
+                return try await group.reduce(into: [Int: String]()) { $0[$1.0] = $1.1 }
             }
-            return try await group.reduce(into: [Int: String]()) { $0[$1.0] = $1.1 }
+            for index in 0..<6 {
+                #expect(Self.words(texts[index] ?? "").isSuperset(of: Self.questions[index % 4].1))
+            }
+            // The same sound gives the same words, whoever spoke before.
+            #expect(texts[0] == texts[4])
         }
-        for index in 0..<6 {
-            #expect(words(texts[index] ?? "").isSuperset(of: Self.questions[index % 4].1))
-        }
-        // The same sound gives the same words, whoever spoke before.
-        #expect(texts[0] == texts[4])
     }
 
     @Test("Silence, noise and nothing at all give no words, or none to speak of")
@@ -96,28 +102,30 @@ import Testing
     }
 
     @Test("A turn that is called off gives no words and frees its decoder; so does one that is let go")
-    func cancelled() async throws {
-        let recogniser = try PocketSphinxRecogniser(maximumDecoders: 1)
-        let samples = try await SpokenQuestion(Self.questions[2].0).at16kHz
-        let session = recogniser.begin()
-        listen(session, to: samples)
-        session.cancel()
-        let error = await #expect(throws: BackendError.self) { try await session.finish() }
-        #expect(error?.code == .cancelled)
-        do {
-            let forgotten = recogniser.begin()
-            listen(forgotten, to: samples)
+    func cancelled() async {
+        await #expect(processExitsWith: .success) {
+            let recogniser = try PocketSphinxRecogniser(maximumDecoders: 1)
+            let samples = try await SpokenQuestion(Self.questions[2].0).at16kHz
+            let session = recogniser.begin()
+            Self.listen(session, to: samples)
+            session.cancel()
+            let error = await #expect(throws: BackendError.self) { try await session.finish() }
+            #expect(error?.code == .cancelled)
+            do {
+                let forgotten = recogniser.begin()
+                Self.listen(forgotten, to: samples)
+            }
+            let task = Task {
+                let third = recogniser.begin()
+                Self.listen(third, to: samples)
+                return try await third.finish()
+            }
+            task.cancel()
+            #expect(await task.result.isFailure)
+            let next = recogniser.begin()
+            Self.listen(next, to: samples)
+            #expect(Self.words(try await next.finish()).isSuperset(of: Self.questions[2].1))
         }
-        let task = Task {
-            let third = recogniser.begin()
-            listen(third, to: samples)
-            return try await third.finish()
-        }
-        task.cancel()
-        #expect(await task.result.isFailure)
-        let next = recogniser.begin()
-        listen(next, to: samples)
-        #expect(words(try await next.finish()).isSuperset(of: Self.questions[2].1))
     }
 
     @Test("A model that is missing or damaged is said to be, with the command that mends it")
@@ -146,12 +154,14 @@ import Testing
     }
 
     @Test("A recording is understood as well as a microphone")
-    func recording() async throws {
-        let question = try await SpokenQuestion(Self.questions[0].0)
-        let sound = try RecordedSound(Self.wav(question.at16kHz), sampleRateHz: 16_000)
-        let session = try PocketSphinxRecogniser().begin()
-        session.append(sound.samples)
-        #expect(words(try await session.finish()).isSuperset(of: Self.questions[0].1))
+    func recording() async {
+        await #expect(processExitsWith: .success) {
+            let question = try await SpokenQuestion(Self.questions[0].0)
+            let sound = try RecordedSound(Self.wav(question.at16kHz), sampleRateHz: 16_000)
+            let session = try PocketSphinxRecogniser().begin()
+            session.append(sound.samples)
+            #expect(Self.words(try await session.finish()).isSuperset(of: Self.questions[0].1))
+        }
     }
 
     /// A WAV file of 16 kHz, one channel.
