@@ -286,10 +286,7 @@ import Testing
         #expect(await bench.awaits { await $0.media.summary().relayState == "allocated" })
         await wire.setCut(true)
         let joined = try await bench.join(trickles: true)
-        for port in 1...1000 {
-            await bench.media.addRemoteCandidate(
-                viewer: joined.id, line: "candidate:1 1 udp 2130706431 127.0.0.1 \(port) typ host")
-        }
+        await bench.offerCandidates(onPorts: 1...1000, of: joined.id)
         #expect(bench.refused("candidate") >= 900)
         await wire.setCut(false)
         #expect(await joined.isConnected())

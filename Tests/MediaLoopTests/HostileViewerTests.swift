@@ -101,10 +101,7 @@ import Testing
         let answer = try await bench.media.addViewer(
             stage: bench.stage, offer: await viewer.offer(includesCandidates: false), remoteAddress: nil,
             includeCandidates: true)
-        for port in 1...3000 {
-            await bench.media.addRemoteCandidate(
-                viewer: answer.id, line: "candidate:1 1 udp 2130706431 127.0.0.1 \(port) typ host")
-        }
+        await bench.offerCandidates(onPorts: 1...3000, of: answer.id)
         #expect(bench.refused("candidate") >= 3000 - 32)
         try await viewer.accept(answer)
         #expect(await viewer.seen.wait { $0.isConnected })

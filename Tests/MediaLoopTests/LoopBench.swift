@@ -149,6 +149,18 @@ final class LoopBench: Sendable {
         try await join(try await LoopbackViewer.make(on: viewerLoop, relay: relay), trickles: trickles)
     }
 
+    /// Side by side, since a viewer has only so long to connect, and each alone may wait for this test's turn.
+    func offerCandidates(onPorts ports: ClosedRange<Int>, of viewer: ViewerID) async {
+        await withTaskGroup { group in
+            for port in ports {
+                group.addTask { [media] in
+                    await media.addRemoteCandidate(
+                        viewer: viewer, line: "candidate:1 1 udp 2130706431 127.0.0.1 \(port) typ host")
+                }
+            }
+        }
+    }
+
     // MARK: Media
 
     /// A picture of three packets whose second byte is its number.

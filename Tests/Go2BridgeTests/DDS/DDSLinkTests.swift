@@ -1,5 +1,5 @@
 import Core
-import Synchronization
+import TestSupport
 import Testing
 
 @testable import Go2Bridge
@@ -11,20 +11,23 @@ struct DDSLinkTests {
         let participant: DDSParticipant
         let robot: Robot
 
-        init(domain: Int, interface: String = "lo", change: (inout DDSLinkConfiguration) -> Void = { _ in }) {
+        /// Robot and driver are patient, since a test may be held up at any place.
+        init(domain: Int, interface: String = "lo", silenceLimit: Duration = .seconds(300)) {
             participant = DDSParticipant(DDSSettings(domain: domain, interface: interface))
             var configuration = DDSLinkConfiguration(name: "dog")
-            configuration.silenceLimit = .milliseconds(500)
-            change(&configuration)
+            configuration.silenceLimit = silenceLimit
+            var robotConfiguration = RobotConfiguration(name: "dog", connection: "cyclonedds")
+            robotConfiguration.driving.leaseTime = .seconds(300)
             let metrics = MetricsRegistry()
             robot = Robot(
-                configuration: RobotConfiguration(name: "dog", connection: "cyclonedds"),
+                configuration: robotConfiguration,
                 link: DDSLink(configuration: configuration, participant: participant, metrics: metrics),
                 metrics: RobotMetrics(metrics, robot: "dog"))
             participant.start()
             robot.start()
         }
 
+        /// Of states that follow one another fast only the newest is sure to be seen.
         func waitFor(_ condition: (RobotStatus) -> Bool) async {
             for await status in robot.statusChanges() where condition(status) { return }
         }
@@ -55,18 +58,17 @@ struct DDSLinkTests {
 
     @Test("a robot that falls silent is lost, and found again")
     func silence() async throws {
-        let ground = Ground(domain: 102)
+        let ground = Ground(domain: 102, silenceLimit: .milliseconds(500))
         let wired = WiredRobot(ground.participant)
         await ground.waitFor(\.isReady)
         wired.fallSilent()
-        await ground.waitFor { !$0.isReady && $0.lostReason != nil && $0.report.attempt == 2 }
+        await ground.waitFor { !$0.isReady && $0.lostReason != nil && $0.report.attempt >= 2 }
         #expect(ground.robot.status.report.failure?.code == "silent")
         await #expect(throws: RobotRequestError.notConnected) {
             try await ground.robot.request(topic: RobotTopic.sport, apiID: 1004)
         }
         wired.fallSilent(false)
-        await ground.waitFor(\.isReady)
-        #expect(ground.robot.status.report.failure == nil)
+        await ground.waitFor { $0.isReady && $0.report.failure == nil }
         await ground.stop()
     }
 
@@ -119,13 +121,13 @@ struct DDSLinkTests {
             .webRTCRequest, on: "rt/robot0/webrtc_req")
         let twist: JSONValue = .object(["linear": .object(["x": .number(0.3)])])
         wired.send(twist, .twist, on: "rt/robot0/cmd_vel_out")
-        await ground.waitFor { $0.drive.holder == DriverID("ros2:dog") && $0.drive.isMoving }
-        await ground.waitFor { $0.drive.lastStop == .stale }
+        await ground.waitFor { $0.drive.holder == DriverID("ros2:dog") && $0.drive.lastStop == .stale }
+        let velocities = wired.requests.count { $0 == 1008 }
         wired.send(twist, .twist, on: "rt/robot0/cmd_vel_out")
-        await ground.waitFor(\.drive.isMoving)
+        #expect(await wired.seen.wait { $0.count { $0.apiID == 1008 } > velocities })
         wired.send(.object([:]), .twist, on: "rt/robot0/cmd_vel_out")
-        await ground.waitFor { $0.drive.holder == nil && !$0.drive.isMoving && !$0.drive.isStopping }
-        #expect(wired.requests.contains(1004) && wired.requests.contains(1008) && wired.requests.contains(1003))
+        await ground.waitFor { $0.drive.holder == nil && $0.drive.lastStop == .ordered && !$0.drive.isStopping }
+        #expect(wired.requests.contains(1004) && velocities > 0 && wired.requests.contains(1003))
         await bridge.stop()
         await ground.stop()
     }

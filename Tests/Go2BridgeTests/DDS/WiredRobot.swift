@@ -1,5 +1,6 @@
 import Core
 import Synchronization
+import TestSupport
 
 @testable import Go2Bridge
 
@@ -8,13 +9,18 @@ final class WiredRobot: Sendable {
     /// What it does with a request: its code and data, or silence.
     typealias Answer = @Sendable (_ apiID: Int, _ parameter: String) -> (code: Int64, data: String)?
 
+    struct Request: Sendable {
+        var id: Int
+        var apiID: Int
+    }
+
     private let participant: DDSParticipant
     private let number = DDSMembers.nextNumber()
     private let box: Box
 
     final class Box: Sendable {
         let answer: Answer
-        let requests = Mutex<[(id: Int, apiID: Int)]>([])
+        let requests = Watched<[Request]>([])
         let isSilent = Mutex(false)
 
         init(answer: @escaping Answer) {
@@ -28,8 +34,10 @@ final class WiredRobot: Sendable {
         participant.submit { [box, number] members in members.add(Body(box), id: number) }
     }
 
-    var requests: [Int] { box.requests.withLock { $0.map(\.apiID) } }
-    var requestIDs: [Int] { box.requests.withLock { $0.map(\.id) } }
+    /// The requests that came, in order.
+    var seen: Watched<[Request]> { box.requests }
+    var requests: [Int] { box.requests.current.map(\.apiID) }
+    var requestIDs: [Int] { box.requests.current.map(\.id) }
 
     /// Its services hang: no state comes any more.
     func fallSilent(_ isSilent: Bool = true) {
@@ -67,7 +75,7 @@ final class WiredRobot: Sendable {
                 let id = sample["header"]?["identity"]?["id"]?.integerValue,
                 let apiID = sample["header"]?["identity"]?["api_id"]?.integerValue
             else { return }
-            box.requests.withLock { $0.append((id, apiID)) }
+            box.requests.update { $0.append(Request(id: id, apiID: apiID)) }
             guard let answer = box.answer(apiID, sample["parameter"]?.stringValue ?? "") else { return }
             // Another client's answer comes first; it must not be taken for ours.
             for number in [Int64(id) & 0xFFFF_FFFF, Int64(id)] {

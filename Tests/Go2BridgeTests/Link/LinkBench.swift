@@ -49,8 +49,10 @@ final class LinkBench: Sendable {
         link = try WebRTCLink(configuration: configuration, loop: loop, exchange: exchange, metrics: metrics)
     }
 
-    func start() {
+    /// - Parameter meanwhile: called with each event on the link's thread, before it is told.
+    func start(_ meanwhile: @escaping @Sendable (RobotLinkEvent) -> Void = { _ in }) {
         link.start { [told] event in
+            meanwhile(event)
             told.update { told in
                 switch event {
                 case .report(let report): told.reports.append(report)
