@@ -58,12 +58,15 @@ struct DDSLinkTests {
 
     @Test("a robot that falls silent is lost, and found again")
     func silence() async throws {
-        let ground = Ground(domain: 102, silenceLimit: .milliseconds(500))
+        let limit: Duration = .milliseconds(500)
+        let ground = Ground(domain: 102, silenceLimit: limit)
         let wired = WiredRobot(ground.participant)
         await ground.waitFor(\.isReady)
         wired.fallSilent()
-        await ground.waitFor { !$0.isReady && $0.lostReason != nil && $0.report.attempt >= 2 }
-        #expect(ground.robot.status.report.failure?.code == "silent")
+        let reason = DDSDiagnosis.silent(limit).reason
+        await ground.waitFor { !$0.isReady && $0.lostReason == reason && $0.report.attempt >= 2 }
+        // After three seconds it is said what may be amiss.
+        #expect(["silent", "no_samples"].contains(ground.robot.status.report.failure?.code))
         await #expect(throws: RobotRequestError.notConnected) {
             try await ground.robot.request(topic: RobotTopic.sport, apiID: 1004)
         }
