@@ -11,7 +11,7 @@ from go2_simulator.pictures import read_counter
 from server import wait_until
 from signaling import Client
 from talker import run
-from test_robot_viewers import RobotViewer, until
+from test_robot_viewers import RobotViewer
 
 GENERATIONS = {"9991 data2=1": {"data2": 1}, "9991 data2=2": {"data2": 2}, "9991 data2=3": {"data2": 3}, "8081": {"plain": True}}
 
@@ -73,9 +73,9 @@ def measure_latency(count: int, folder: str):
 
             async def look():
                 async with PictureWatch(server, codec) as viewer:
-                    await until(lambda: viewer.frames > 50, 60, "pictures")
+                    await viewer.until(lambda: viewer.frames > 50, 60, "pictures")
                     viewer.shown.clear()
-                    await until(lambda: len(viewer.shown) >= count, 600, "pictures")
+                    await viewer.until(lambda: len(viewer.shown) >= count, 600, "pictures")
                     return viewer.shown
             show(f"{codec}: robot to decoded picture", delays(robot, run(look())))
             for path in ("vp8", "h264"):
@@ -132,10 +132,10 @@ def measure_many(count: int, folder: str):
 
         async def visit(index: int):
             async with RobotViewer(server, ("VP8", "H264", None)[index % 3]) as viewer:
-                await until(lambda: viewer.frames > 20, 60, "pictures")
+                await viewer.until(lambda: viewer.frames > 20, 60, "pictures")
                 await asyncio.wait_for(viewer.opened.wait(), 20)
                 viewer.channel.send('{"type": "robot_subscribe", "topics": ["%s"]}' % LOW_STATE)
-                await until(lambda: any(message["type"] == "robot_topic" for message in viewer.messages), 20, "a topic")
+                await viewer.until(lambda: any(message["type"] == "robot_topic" for message in viewer.messages), 20, "a topic")
         for index in range(count):
             run(visit(index))
             if index % 10 == 9:

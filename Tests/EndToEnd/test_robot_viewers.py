@@ -29,7 +29,7 @@ class RobotViewer:
         self.frames = 0
         self.sounds: list[np.ndarray] = []
         self.messages: list[dict] = []
-        self.binary: list[bytes] = []
+        self._news = asyncio.Event()
 
     async def __aenter__(self):
         self.socket = await connect(self.url, max_size=1 << 24)
@@ -45,7 +45,11 @@ class RobotViewer:
         self.channel = self.peer.createDataChannel("robot")
         self.opened = asyncio.Event()
         self.channel.on("open", self.opened.set)
-        self.channel.on("message", lambda text: self.messages.append(json.loads(text)))
+
+        @self.channel.on("message")
+        def on_message(text):
+            self.messages.append(json.loads(text))
+            self._news.set()
 
         @self.peer.on("track")
         def on_track(track):
@@ -72,6 +76,7 @@ class RobotViewer:
         with contextlib.suppress(MediaStreamError):  # The track's end.
             while True:
                 self.see(await track.recv())
+                self._news.set()
 
     def see(self, frame):
         self.frames += 1
@@ -81,12 +86,24 @@ class RobotViewer:
             while True:
                 frame = await track.recv()
                 self.sounds.append(frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0])
+                self._news.set()
 
     def heard_hertz(self) -> float:
         """The strongest frequency of the last second; 0 for silence."""
         sound = np.concatenate(self.sounds[-50:]).astype(float)
         spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
         return float(np.argmax(spectrum) * 48_000 / len(sound)) if np.abs(sound).max() > 300 else 0.0
+
+    async def until(self, condition, timeout: float, what: str):
+        """Looks again with every picture, sound and message of this viewer."""
+        async def watch():
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+        try:
+            await asyncio.wait_for(watch(), timeout)
+        except TimeoutError as error:
+            raise AssertionError(f"{what} did not come true within {timeout} s") from error
 
     async def say(self, **message):
         await self.socket.send(json.dumps(message))
@@ -95,16 +112,6 @@ class RobotViewer:
         self.listening.cancel()
         await self.peer.close()
         await self.socket.close()
-
-
-async def until(condition, timeout: float, what: str):
-    async def poll():
-        while not condition():
-            await asyncio.sleep(0.05)
-    try:
-        await asyncio.wait_for(poll(), timeout)
-    except TimeoutError as error:
-        raise AssertionError(f"{what} did not come true within {timeout} s") from error
 
 
 def test_ten_viewers_watch_one_robot_and_the_robot_sees_one_client(browser):
@@ -123,14 +130,14 @@ def test_ten_viewers_watch_one_robot_and_the_robot_sees_one_client(browser):
                 for viewer in viewers:
                     await viewer.__aenter__()
                 for viewer in viewers:
-                    await until(lambda: viewer.frames > 10, 40, f"pictures for {viewer.codec}")
+                    await viewer.until(lambda: viewer.frames > 10, 40, f"pictures for {viewer.codec}")
                 assert "VP8/90000" in viewers[0].answer and "H264" not in viewers[0].answer
                 assert "H264/90000" in viewers[2].answer
                 for viewer in viewers:
-                    await until(viewer.opened.is_set, 10, "the data channel")
+                    await asyncio.wait_for(viewer.opened.wait(), 10)
                     viewer.channel.send(json.dumps({"type": "robot_subscribe", "topics": [LOW_STATE]}))
                 for viewer in viewers:
-                    await until(lambda: any(message["type"] == "robot_topic" for message in viewer.messages), 10, "a topic")
+                    await viewer.until(lambda: any(message["type"] == "robot_topic" for message in viewer.messages), 10, "a topic")
                 await asyncio.to_thread(look)
             finally:
                 for viewer in viewers:
@@ -159,7 +166,7 @@ def test_the_robot_is_heard_and_spoken_to():
         async def talk():
             microphone = Microphone()
             async with RobotViewer(server, microphone=microphone) as viewer:
-                await until(lambda: len(viewer.sounds) > 50 and abs(viewer.heard_hertz() - 600) < 10, 40, "the robot's tone")
+                await viewer.until(lambda: len(viewer.sounds) > 50 and abs(viewer.heard_hertz() - 600) < 10, 40, "the robot's tone")
                 microphone.say(tone(4, hertz=440))
                 await asyncio.to_thread(robot.wait_until, lambda state: state["peer"]["sound_in"]["frequency"] is not None
                                         and abs(state["peer"]["sound_in"]["frequency"] - 440) < 10)
@@ -175,7 +182,7 @@ def test_a_viewer_who_may_only_watch_is_not_heard_by_the_robot():
         async def talk():
             microphone = Microphone()
             async with RobotViewer(server, microphone=microphone) as viewer:
-                await until(lambda: len(viewer.sounds) > 50, 40, "the robot's sound")
+                await viewer.until(lambda: len(viewer.sounds) > 50, 40, "the robot's sound")
                 await microphone.say(tone(1)).wait()
         run(talk())
         assert robot.state()["peer"]["sound_in"]["packets"] == 0

@@ -39,6 +39,7 @@ class Worker:
         self.router.linger = 0
         self.router.rcvhwm = self.router.sndhwm = 0
         self.router.router_mandatory = True
+        self.joined = self.router.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         self.router.bind(f"ipc://{socket_folder}/worker.ipc")
         self.waiting: dict[str, deque[dict[str, Any]]] = {"control": deque(), "calls": deque(), "events": deque()}
         self.heartbeats: list[dict[str, Any]] = []
@@ -66,14 +67,15 @@ class Worker:
 
     def send_bytes(self, way: str, data: bytes) -> None:
         """Waits for a way that the ROUTER does not know yet, as the server does: each is a connection of its own."""
-        end = time.monotonic() + PATIENCE
         while True:
             try:
                 return self.router.send_multipart([way.encode(), data])
             except zmq.ZMQError as problem:
-                if problem.errno != errno.EHOSTUNREACH or time.monotonic() > end:
+                if problem.errno != errno.EHOSTUNREACH or not self.joined.poll(PATIENCE * 1000):
                     raise
-                time.sleep(0.002)  # ZeroMQ tells nobody when it does.
+                self.joined.recv_multipart()
+                # The ROUTER takes what the connection has told, which is there before the event.
+                self.router.get(zmq.EVENTS)
 
     def receive(self, way: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """The next message on this way. Heartbeats are put aside."""
@@ -147,6 +149,8 @@ class Worker:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process.stdin.close()
+        self.router.disable_monitor()
+        self.joined.close(0)
         self.router.close(0)
 
 

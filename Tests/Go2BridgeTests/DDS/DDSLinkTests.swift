@@ -124,7 +124,10 @@ struct DDSLinkTests {
             .webRTCRequest, on: "rt/robot0/webrtc_req")
         let twist: JSONValue = .object(["linear": .object(["x": .number(0.3)])])
         wired.send(twist, .twist, on: "rt/robot0/cmd_vel_out")
-        await ground.waitFor { $0.drive.holder == DriverID("ros2:dog") && $0.drive.lastStop == .stale }
+        // Once the stop is answered no earlier velocity is on its way any more.
+        await ground.waitFor {
+            $0.drive.holder == DriverID("ros2:dog") && $0.drive.lastStop == .stale && !$0.drive.isStopping
+        }
         let velocities = wired.requests.count { $0 == 1008 }
         wired.send(twist, .twist, on: "rt/robot0/cmd_vel_out")
         #expect(await wired.seen.wait { $0.count { $0.apiID == 1008 } > velocities })
